@@ -1,0 +1,260 @@
+"""The softmax policy over A discrete actions: π(a|s) = exp(z_a) / Σ_b exp(z_b).
+
+`logits` z are (N, A), p = softmax(z), and log p = log_softmax(z). Everything rests on one fact,
+
+    d log p_b / d z_a = [a = b] - p_a,
+
+the row of a softmax's Jacobian on the log scale: raising one logit lowers every other action's
+log-probability by the same amount p_a.
+
+Sums over the few actions are slow in NumPy's row-major order and fast in column-major order, so
+the logits are laid out by columns first; no formula depends on it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .shapes import Array, Cache, expect_ndim, expect_shape, floats
+
+__all__ = [
+    "softmax",
+    "softmax_backward",
+    "log_softmax",
+    "log_softmax_backward",
+    "categorical_log_prob",
+    "categorical_log_prob_backward",
+    "categorical_entropy",
+    "categorical_entropy_backward",
+    "categorical_kl",
+    "categorical_kl_backward",
+    "categorical_sample",
+    "categorical_fisher",
+]
+
+
+def _shift(logits: ArrayLike) -> Array:
+    """The logits less their row's largest, which changes no probability: (N, A) -> (N, A), ≤ 0.
+
+    Then no exponential overflows. The difference of two huge logits may overflow to -inf; it is
+    raised to the smallest finite number, whose exponential is 0 all the same, so that 0 · log 0
+    is 0 further on and not nan.
+    """
+    (logits,) = floats(logits)
+    expect_ndim("logits", logits, "NA")
+    z = np.asfortranarray(logits)  # (N, A)
+    with np.errstate(over="ignore"):
+        z = z - z.real.max(axis=1, keepdims=True)  # (N, A)
+    shifted: Array = np.maximum(z, np.finfo(z.dtype).min)  # (N, A)
+    return shifted
+
+
+def softmax(logits: ArrayLike) -> tuple[Array, Cache]:
+    """Probabilities p_a = exp(z_a) / Σ_b exp(z_b).
+
+    Shapes: logits (N, A) -> (N, A).
+
+    Derivation: dp_a/dz_b = p_a ([a = b] - p_b), hence
+
+        dz_b = Σ_a dp_a p_a ([a = b] - p_b) = p_b (dp_b - Σ_a dp_a p_a)
+
+    Source: Bridle 1990. Holds for finite logits of any size.
+    """
+    e = np.exp(_shift(logits))  # (N, A)
+    p = e / e.sum(axis=1, keepdims=True)  # (N, A)
+    return p, (p,)
+
+
+def softmax_backward(dp: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dlogits` of `softmax`."""
+    (p,) = cache
+    dp, p = floats(dp, p)
+    expect_shape("dp", dp, p.shape, "logits", p)
+    # forward: p = exp(z) / Σ exp(z)
+    dlogits: Array = p * (dp - (dp * p).sum(axis=1, keepdims=True))  # (N, A)
+    return dlogits
+
+
+def log_softmax(logits: ArrayLike) -> tuple[Array, Cache]:
+    """Log-probabilities log p_a = z_a - log Σ_b exp(z_b), without the detour over p.
+
+    Shapes: logits (N, A) -> (N, A).
+
+    Derivation: d log p_b/dz_a = [a = b] - p_a, hence
+
+        dz_a = Σ_b dlog_p_b ([a = b] - p_a) = dlog_p_a - p_a Σ_b dlog_p_b
+
+    Holds for finite logits of any size; log p stays finite where p underflows to 0.
+    """
+    z = _shift(logits)  # (N, A)
+    e = np.exp(z)  # (N, A)
+    total = e.sum(axis=1, keepdims=True)  # (N, 1)
+    return z - np.log(total), (e / total,)
+
+
+def log_softmax_backward(dlog_p: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dlogits` of `log_softmax`."""
+    (p,) = cache
+    dlog_p, p = floats(dlog_p, p)
+    expect_shape("dlog_p", dlog_p, p.shape, "logits", p)
+    # forward: log_p = z - log Σ exp(z)
+    dlogits: Array = dlog_p - p * dlog_p.sum(axis=1, keepdims=True)  # (N, A)
+    return dlogits
+
+
+def categorical_log_prob(logits: ArrayLike, actions: ArrayLike) -> tuple[Array, Cache]:
+    """Log-probability log π(a|s) of the action taken in each row.
+
+    Shapes: logits (N, A), actions (N,) int -> (N,).
+
+    Derivation: the score function of a softmax. With d log p_b/dz_a = [a = b] - p_a,
+
+        dlogits_a = dlog_prob ([a = action] - p_a)
+
+    Raises ValueError for actions that are no integers in 0 … A-1.
+    Source: Sutton & Barto 2018, section 13.3.
+    """
+    log_p, (p,) = log_softmax(logits)  # (N, A)
+    return _taken(log_p, p, actions)
+
+
+def _taken(log_p: Array, p: Array, actions: ArrayLike) -> tuple[Array, Cache]:
+    actions = np.asarray(actions)
+    expect_shape("actions", actions, (len(p),), "logits", p)
+    if actions.dtype.kind not in "iu":
+        raise ValueError(f"actions has dtype {actions.dtype}, expected integers")
+    # one comparison for both ends: as an unsigned number a negative action is huge
+    wrong = actions.astype(np.uint64) >= p.shape[1]  # (N,) bool
+    if wrong.any():
+        raise ValueError(
+            f"actions holds {actions[wrong][0]}, expected 0 to {p.shape[1] - 1} "
+            f"beside logits of shape {p.shape}"
+        )
+    return log_p[np.arange(len(p)), actions], (p, actions)
+
+
+def categorical_log_prob_backward(dlog_prob: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dlogits` of `categorical_log_prob`."""
+    p, actions = cache
+    dlog_prob, p = floats(dlog_prob, p)
+    expect_shape("dlog_prob", dlog_prob, (len(p),), "logits", p)
+    # forward: log_prob = log_p[row, action]
+    dlogits = -dlog_prob[:, None] * p  # (N, A)
+    dlogits[np.arange(len(p)), actions] += dlog_prob
+    return dlogits
+
+
+def categorical_entropy(logits: ArrayLike) -> tuple[Array, Cache]:
+    """Entropy H = -Σ_a p_a log p_a of each row's distribution, in nats, from 0 to log A.
+
+    Shapes: logits (N, A) -> (N,).
+
+    Derivation: d(p_b log p_b)/dz_a = p_b (log p_b + 1) ([a = b] - p_a). Summed over b, the 1
+    contributes p_a - p_a Σ_b p_b = 0, and what remains is
+
+        dlogits_a = -dentropy p_a (log p_a + H)
+
+    Exact also where a probability underflows to 0: there log p is finite and 0 log p is 0.
+    """
+    log_p, (p,) = log_softmax(logits)  # (N, A)
+    return _entropy(log_p, p)
+
+
+def _entropy(log_p: Array, p: Array) -> tuple[Array, Cache]:
+    entropy = -(p * log_p).sum(axis=1)  # (N,)
+    return entropy, (log_p, p, entropy)
+
+
+def categorical_entropy_backward(dentropy: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dlogits` of `categorical_entropy`."""
+    log_p, p, entropy = cache
+    dentropy, p = floats(dentropy, p)
+    expect_shape("dentropy", dentropy, (len(p),), "logits", p)
+    # forward: H = -Σ p log p
+    dlogits: Array = -dentropy[:, None] * p * (log_p + entropy[:, None])  # (N, A)
+    return dlogits
+
+
+def categorical_evaluate(
+    logits: ArrayLike, actions: ArrayLike
+) -> tuple[tuple[Array, Array], Cache]:
+    """`categorical_log_prob` and `categorical_entropy` together, from one softmax.
+
+    Shapes: logits (N, A), actions (N,) int -> (N,), (N,).
+    """
+    log_p, (p,) = log_softmax(logits)  # (N, A)
+    log_prob, log_prob_cache = _taken(log_p, p, actions)  # (N,)
+    entropy, entropy_cache = _entropy(log_p, p)  # (N,)
+    return (log_prob, entropy), (log_prob_cache, entropy_cache)
+
+
+def categorical_evaluate_backward(dlog_prob: ArrayLike, dentropy: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dlogits` of `categorical_evaluate`: the sum over the two ways to the logits."""
+    log_prob_cache, entropy_cache = cache
+    dlogits = categorical_log_prob_backward(dlog_prob, log_prob_cache)  # (N, A)
+    dlogits += categorical_entropy_backward(dentropy, entropy_cache)
+    return dlogits
+
+
+def categorical_kl(old_logits: ArrayLike, logits: ArrayLike) -> tuple[Array, Cache]:
+    """Kullback-Leibler divergence KL(old ‖ new) = Σ_a p_old (log p_old - log p) of each row.
+
+    Shapes: old_logits (N, A), logits (N, A) -> (N,), ≥ 0, in nats.
+
+    Derivation, the old policy being data: -Σ_b p_old_b ([a = b] - p_a) = p_a - p_old_a, hence
+
+        dlogits_a = dkl (p_a - p_old_a)
+
+    Source: Kullback & Leibler 1951; the direction is that of Schulman et al. 2015, eq. 11.
+    """
+    old_logits, logits = floats(old_logits, logits)
+    expect_shape("old_logits", old_logits, logits.shape, "logits", logits)
+    old_log_p, (old_p,) = log_softmax(old_logits)  # (N, A)
+    log_p, (p,) = log_softmax(logits)  # (N, A)
+    return (old_p * (old_log_p - log_p)).sum(axis=1), (old_p, p)
+
+
+def categorical_kl_backward(dkl: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dlogits` of `categorical_kl` with respect to the new policy's logits."""
+    old_p, p = cache
+    dkl, old_p, p = floats(dkl, old_p, p)
+    expect_shape("dkl", dkl, (len(p),), "logits", p)
+    # forward: kl = Σ p_old (log p_old - log p)
+    dlogits: Array = dkl[:, None] * (p - old_p)  # (N, A)
+    return dlogits
+
+
+def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
+    """One action per row by inverse CDF: the first whose cumulative probability exceeds u.
+
+    Shapes: logits (N, A), u (N,) uniform in [0, 1) -> (N,) int64.
+
+    An action of probability 0 is never returned: at u = 0 it does not exceed u, and where
+    rounding leaves the last cumulative probability at or below u, the action that reached that
+    last value is taken.
+    """
+    p, _ = softmax(logits)  # (N, A)
+    u = np.asarray(u)
+    expect_shape("u", u, (len(p),), "logits", p)
+    cdf = p.cumsum(axis=1)  # (N, A)
+    passed = (cdf <= u[:, None]) & (cdf < cdf[:, -1:])  # (N, A) bool
+    actions: Array = passed.sum(axis=1, dtype=np.int64)  # (N,)
+    return actions
+
+
+def categorical_fisher(logits: ArrayLike, v: ArrayLike) -> Array:
+    """Fisher information of each row's softmax times a vector: (diag p - p pᵀ) v.
+
+    Shapes: logits (N, A), v (N, A) -> (N, A).
+
+    Derivation: F = E[∇log p ∇log pᵀ] with ∇log p_b = e_b - p gives Σ_b p_b (e_b - p)(e_b - p)ᵀ
+    = diag p - p pᵀ, which is also the Hessian of KL(old ‖ new) at new = old, and the Jacobian
+    of the softmax: symmetric, so its product with v is the softmax's backward.
+
+    Source: Amari 1998; Schulman et al. 2015, appendix C.
+    """
+    logits, v = floats(logits, v)
+    expect_shape("v", v, logits.shape, "logits", logits)
+    _, cache = softmax(logits)
+    return softmax_backward(v, cache)  # (N, A)

@@ -1,0 +1,136 @@
+"""The Gaussian policy over continuous actions: independent normals, one per action dimension.
+
+The mean comes from the network, (N, A); the log standard deviation is one vector of parameters,
+(A,), the same in every state. With z = (a - mean) / std, every derivative below follows from
+
+    dz / d mean = -1 / std        dz / d log_std = -z
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .shapes import Array, Cache, expect_ndim, expect_shape, floats
+
+__all__ = [
+    "gaussian_log_prob",
+    "gaussian_log_prob_backward",
+    "gaussian_entropy",
+    "gaussian_entropy_backward",
+    "gaussian_kl",
+    "gaussian_kl_backward",
+]
+
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+def gaussian_log_prob(
+    mean: ArrayLike, log_std: ArrayLike, actions: ArrayLike
+) -> tuple[Array, Cache]:
+    """Log-density of the actions, summed over the action dimensions.
+
+        log π(a|s) = Σ_d ( -½ z_d² - log_std_d - ½ log 2π ),    z = (a - mean) / std
+
+    Shapes: mean (N, A), log_std (A,), actions (N, A) -> (N,).
+
+    Derivation: d(-½ z²)/d mean = z / std and d(-½ z²)/d log_std = z², hence
+
+        dmean_nd  = dlog_prob_n z_nd / std_d
+        dlog_std_d = Σ_n dlog_prob_n (z_nd² - 1)
+
+    log_std is shared by all rows, which is why its gradient is a sum over them.
+    Source: Williams 1992, section 6.
+    """
+    mean, log_std, actions = floats(mean, log_std, actions)
+    expect_ndim("mean", mean, "NA")
+    expect_shape("log_std", log_std, (mean.shape[1],), "mean", mean)
+    expect_shape("actions", actions, mean.shape, "mean", mean)
+    inverse_std = np.exp(-log_std)  # (A,)
+    z = (actions - mean) * inverse_std  # (N, A)
+    log_prob = (-0.5 * z * z - log_std - HALF_LOG_2PI).sum(axis=1)  # (N,)
+    return log_prob, (z, inverse_std)
+
+
+def gaussian_log_prob_backward(dlog_prob: ArrayLike, cache: Cache) -> tuple[Array, Array]:
+    """Gradients `dmean, dlog_std` of `gaussian_log_prob`."""
+    z, inverse_std = cache
+    dlog_prob, z, inverse_std = floats(dlog_prob, z, inverse_std)
+    expect_shape("dlog_prob", dlog_prob, (len(z),), "mean", z)
+    # forward: log_prob = Σ -½ z² - log_std - ½ log 2π
+    dmean = dlog_prob[:, None] * z * inverse_std  # (N, A)
+    dlog_std = dlog_prob @ (z * z - 1)  # (A,)
+    return dmean, dlog_std
+
+
+def gaussian_entropy(log_std: ArrayLike) -> tuple[Array, Cache]:
+    """Differential entropy Σ_d (log_std_d + ½ log 2πe), in nats; the same in every state.
+
+    Shapes: log_std (A,) -> ().
+
+    Derivation: linear in log_std, so dlog_std_d = dentropy.
+    Source: Cover & Thomas 2006, theorem 8.4.1. The constant counts once per dimension.
+    """
+    (log_std,) = floats(log_std)
+    expect_ndim("log_std", log_std, "A")
+    return (log_std + (0.5 + HALF_LOG_2PI)).sum(), (log_std,)
+
+
+def gaussian_entropy_backward(dentropy: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dlog_std` of `gaussian_entropy`."""
+    (log_std,) = cache
+    # forward: entropy = Σ log_std + constant
+    return np.full_like(log_std, dentropy)  # (A,)
+
+
+def gaussian_kl(
+    old_mean: ArrayLike, old_log_std: ArrayLike, mean: ArrayLike, log_std: ArrayLike
+) -> tuple[Array, Cache]:
+    """Kullback-Leibler divergence KL(old ‖ new) of each row, in nats.
+
+        KL = Σ_d ( log_std - old_log_std + (old_std² + (mean - old_mean)²) / (2 std²) - ½ )
+
+    Shapes: old_mean (N, A), old_log_std (A,), mean (N, A), log_std (A,) -> (N,).
+
+    Derivation, the old policy being data, with q = (old_std² + (mean - old_mean)²) / std²:
+
+        dmean_nd   = dkl_n (mean_nd - old_mean_nd) / std_d²
+        dlog_std_d = Σ_n dkl_n (1 - q_nd)
+
+    Source: the expectation of log old - log new, term by term; direction of Schulman et al. 2015.
+    """
+    old_mean, old_log_std, mean, log_std = floats(old_mean, old_log_std, mean, log_std)
+    expect_ndim("mean", mean, "NA")
+    expect_shape("old_mean", old_mean, mean.shape, "mean", mean)
+    expect_shape("old_log_std", old_log_std, (mean.shape[1],), "mean", mean)
+    expect_shape("log_std", log_std, (mean.shape[1],), "mean", mean)
+    inverse_std = np.exp(-log_std)  # (A,)
+    z = (mean - old_mean) * inverse_std  # (N, A)
+    log_ratio = old_log_std - log_std  # (A,), log(old_std / std)
+    q = np.exp(2 * log_ratio) + z * z  # (N, A)
+    # expm1 keeps every digit where the two policies are close
+    kl = 0.5 * (np.expm1(2 * log_ratio) - 2 * log_ratio + z * z).sum(axis=1)  # (N,)
+    return kl, (z, q, inverse_std)
+
+
+def gaussian_kl_backward(dkl: ArrayLike, cache: Cache) -> tuple[Array, Array]:
+    """Gradients `dmean, dlog_std` of `gaussian_kl` with respect to the new policy."""
+    z, q, inverse_std = cache
+    dkl, z, q, inverse_std = floats(dkl, z, q, inverse_std)
+    expect_shape("dkl", dkl, (len(z),), "mean", z)
+    # forward: kl = Σ log_std - old_log_std + ½ q - ½
+    dmean = dkl[:, None] * z * inverse_std  # (N, A)
+    dlog_std = dkl @ (1 - q)  # (A,)
+    return dmean, dlog_std
+
+
+def gaussian_sample(mean: ArrayLike, log_std: ArrayLike, noise: ArrayLike) -> Array:
+    """Actions mean + std · noise for standard normal `noise`; (N, A), (A,), (N, A) -> (N, A)."""
+    mean, log_std, noise = floats(mean, log_std, noise)
+    expect_ndim("mean", mean, "NA")
+    expect_shape("log_std", log_std, (mean.shape[1],), "mean", mean)
+    expect_shape("noise", noise, mean.shape, "mean", mean)
+    actions: Array = mean + np.exp(log_std) * noise  # (N, A)
+    return actions

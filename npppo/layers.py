@@ -1,0 +1,218 @@
+"""The network: linear layers and activations, each forward followed by its backward.
+
+A forward returns `(out, cache)`. Its backward takes `dout` = d loss / d out for some scalar loss
+and returns d loss / d input for every input, by the chain rule. `dx` means d loss / dx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .shapes import Array, Cache, Layers, expect_ndim, expect_shape, floats
+
+__all__ = [
+    "linear",
+    "linear_backward",
+    "tanh",
+    "tanh_backward",
+    "relu",
+    "relu_backward",
+    "mlp",
+    "mlp_backward",
+    "mlp_jvp",
+    "orthogonal",
+]
+
+
+def linear(x: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Array, Cache]:
+    """Linear layer y = x W + b.
+
+    Shapes: x (N, D), W (D, M), b (M,) -> y (N, M).
+
+    Derivation, with y_nm = sum_d x_nd W_dm + b_m and dy = d loss / dy:
+
+        dx_nd = sum_m dy_nm W_dm        dx = dy Wᵀ
+        dW_dm = sum_n x_nd dy_nm        dW = xᵀ dy
+        db_m  = sum_n dy_nm             db = 1ᵀ dy
+
+    Raises ValueError where the shapes do not fit together.
+    Source: Goodfellow et al. 2016, *Deep Learning*, section 6.5.
+    """
+    x, W, b = floats(x, W, b)
+    expect_ndim("x", x, "ND")
+    expect_ndim("W", W, "DM")
+    expect_shape("W", W, (x.shape[1], W.shape[1]), "x", x)
+    expect_shape("b", b, (W.shape[1],), "W", W)
+    y = x @ W  # (N, M)
+    y += b
+    return y, (x, W)
+
+
+def linear_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Array, Array]:
+    """Gradients `dx, dW, db` of `linear`."""
+    x, W = cache
+    dy, x, W = floats(dy, x, W)
+    expect_shape("dy", dy, (x.shape[0], W.shape[1]), "W", W)
+    # forward: y = x W + b. np.dot rather than @: several times faster where M is 1.
+    dx = np.dot(dy, W.T)  # (N, D)
+    dW = np.dot(x.T, dy)  # (D, M)
+    # the sum over N as a product with ones: BLAS is faster than a sum down the columns
+    db = np.ones(len(dy), dy.dtype) @ dy  # (M,)
+    return dx, dW, db
+
+
+def tanh(x: ArrayLike) -> tuple[Array, Cache]:
+    """Hyperbolic tangent, element by element; any shape.
+
+    Derivation: d tanh(x)/dx = 1 - tanh(x)², so the backward needs only the output y:
+
+        dx = dy (1 - y²)
+    """
+    (x,) = floats(x)
+    y = np.tanh(x)
+    return y, (y,)
+
+
+def tanh_backward(dy: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dx` of `tanh`."""
+    (y,) = cache
+    dy, y = floats(dy, y)
+    expect_shape("dy", dy, y.shape, "y", y)
+    # forward: y = tanh(x)
+    dx: Array = dy * (1 - y * y)  # as x
+    return dx
+
+
+def relu(x: ArrayLike) -> tuple[Array, Cache]:
+    """Rectifier max(x, 0), element by element; any shape.
+
+    Derivation: the slope is 1 where x > 0 and 0 where x < 0.
+    Convention at the kink: the derivative at exactly 0 is 0.
+    """
+    (x,) = floats(x)
+    active = x.real > 0  # as x, bool
+    return np.where(active, x, 0), (active,)
+
+
+def relu_backward(dy: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dx` of `relu`."""
+    (active,) = cache
+    (dy,) = floats(dy)
+    expect_shape("dy", dy, active.shape, "x", active)
+    # forward: y = x where x > 0, else 0
+    return np.where(active, dy, 0)  # as x
+
+
+Forward = Callable[[ArrayLike], tuple[Array, Cache]]
+Backward = Callable[[ArrayLike, Cache], Array]
+ACTIVATIONS: dict[str, tuple[Forward, Backward]] = {
+    "tanh": (tanh, tanh_backward),
+    "relu": (relu, relu_backward),
+}
+
+
+def _activation(name: str) -> tuple[Forward, Backward]:
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation is {name!r}, expected one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+def mlp(x: ArrayLike, params: Layers, activation: str = "tanh") -> tuple[Array, Cache]:
+    """Multi-layer perceptron: linear layers with the activation after every one but the last.
+
+    Shapes: x (N, D), params [(W, b), ...] -> (N, M) with M the width of the last layer.
+
+    Derivation: the network is y = f_L(... f_2(f_1(x))), each f a layer, so the chain rule is to
+    run the layers' backwards in reverse order, each fed with what the one above it sent down.
+
+    Raises ValueError for an empty `params`, an unknown `activation`, layers that do not fit.
+    Source: Rumelhart, Hinton & Williams 1986.
+    """
+    act, _ = _activation(activation)
+    if not params:
+        raise ValueError("params is an empty list, expected at least one (W, b)")
+    h, linear_cache = linear(x, *params[0])  # (N, width)
+    caches = [linear_cache]
+    for W, b in params[1:]:
+        h, act_cache = act(h)  # (N, width)
+        h, linear_cache = linear(h, W, b)  # (N, next width)
+        caches += [act_cache, linear_cache]
+    return h, (caches, activation)
+
+
+def mlp_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Layers]:
+    """Gradients `dx, grads` of `mlp`; `grads` is [(dW, db), ...] in the order of `params`."""
+    caches, activation = cache
+    _, act_backward = _activation(activation)
+    # forward: h = linear(x), then h = linear(act(h)) layer after layer
+    dx, dW, db = linear_backward(dy, caches[-1])  # (N, width), (width, M), (M,)
+    grads = [(dW, db)]
+    for linear_cache, act_cache in zip(caches[-3::-2], caches[-2::-2], strict=True):
+        dx = act_backward(dx, act_cache)  # (N, width)
+        dx, dW, db = linear_backward(dx, linear_cache)
+        grads.append((dW, db))
+    return dx, grads[::-1]
+
+
+def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "tanh") -> Array:
+    """Directional derivative of `mlp` along `dparams` (forward mode).
+
+    Shapes: x (N, D), params and dparams [(W, b), ...] alike -> (N, M).
+
+    Definition: d/dt mlp(x, params + t dparams) at t = 0. Here, and only here, a leading d means
+    this derivative d/dt and not d loss / d.
+
+    Derivation: by the product rule through y = h W + b, then by the chain rule through y = act(h):
+
+        dy = dh W + h dW + db           dy = act'(h) dh
+
+    The activation acts element by element, so act'(h) dh is what its backward computes.
+    Used for Fisher-vector products without a second derivative (Pearlmutter 1994).
+    """
+    act, act_backward = _activation(activation)
+    if len(dparams) != len(params) or not params:
+        raise ValueError(
+            f"dparams has {len(dparams)} layers and params {len(params)}, expected equally many"
+        )
+    (h,) = floats(x)  # (N, D)
+    dh = np.zeros_like(h)  # (N, D): x does not move
+    for i, ((W, b), (dW, db)) in enumerate(zip(params, dparams, strict=True)):
+        if i:
+            h, act_cache = act(h)  # (N, width)
+            dh = act_backward(dh, act_cache)  # (N, width)
+        y, _ = linear(h, W, b)  # (N, next width)
+        dW, db, W = floats(dW, db, W)
+        expect_shape(f"dparams[{i}][0]", dW, W.shape, f"params[{i}][0]", W)
+        expect_shape(f"dparams[{i}][1]", db, (W.shape[1],), f"params[{i}][0]", W)
+        dh = dh @ W + h @ dW + db  # (N, next width)
+        h = y
+    return dh
+
+
+def orthogonal(rng: np.random.Generator, shape: tuple[int, int], gain: float) -> Array:
+    """Random matrix with orthonormal rows or columns (whichever are fewer), times `gain`.
+
+    Shapes: -> shape, float64. W Wᵀ or Wᵀ W is gain² I, so a layer keeps lengths as they are.
+
+    Derivation: the Q of a Gaussian matrix's QR decomposition is orthogonal, but not uniformly
+    distributed, because LAPACK chooses the signs of R's diagonal. Multiplying each column of Q
+    by the sign of R's diagonal entry makes the decomposition unique and Q uniform (Haar).
+
+    Raises ValueError unless `shape` has two entries.
+    Source: Saxe et al. 2013, section 3; Mezzadri 2007, section 4.
+    """
+    if len(shape) != 2:
+        raise ValueError(f"shape is {tuple(shape)}, expected two entries (D, M)")
+    rows, columns = max(shape), min(shape)
+    Q, R = np.linalg.qr(rng.standard_normal((rows, columns)))  # (rows, columns), (columns, columns)
+    Q *= np.where(np.diag(R) < 0, -1.0, 1.0)
+    return float(gain) * (Q if shape[0] >= shape[1] else Q.T)
+
+
+def layer_sizes(widths: list[int]) -> list[tuple[int, int]]:
+    """The weight shapes of an MLP with these widths: [4, 64, 2] -> [(4, 64), (64, 2)]."""
+    return list(pairwise(widths))

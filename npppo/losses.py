@@ -1,0 +1,372 @@
+"""The losses of PPO, each a mean over the batch that is minimised, and what to watch meanwhile.
+
+The story in four steps. The policy-gradient loss may be used for one step only: its gradient
+is right at the policy that drew the data. The importance ratio corrects for a policy that has
+moved since, so that a batch can be used again; but the further it moves, the less the sample
+says. Clipping removes the reason to move the ratio further than 1 ± clip. The whole loss adds
+the value function's error and a bonus for entropy.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .categorical import (
+    categorical_evaluate,
+    categorical_evaluate_backward,
+)
+from .shapes import Array, Cache, expect_ndim, expect_shape, floats
+
+__all__ = [
+    "importance_ratio",
+    "importance_ratio_backward",
+    "policy_gradient_loss",
+    "policy_gradient_loss_backward",
+    "clipped_surrogate_loss",
+    "clipped_surrogate_loss_backward",
+    "value_loss",
+    "value_loss_backward",
+    "clipped_value_loss",
+    "clipped_value_loss_backward",
+    "ppo_loss",
+    "ppo_loss_backward",
+    "approx_kl",
+    "clip_fraction",
+    "explained_variance",
+]
+
+
+def importance_ratio(log_prob: ArrayLike, old_log_prob: ArrayLike) -> tuple[Array, Cache]:
+    """Importance ratio r = π(a|s) / π_old(a|s) = exp(log_prob - old_log_prob).
+
+    Shapes: log_prob (N,), old_log_prob (N,) -> (N,).
+
+    Derivation: d exp(u)/du = exp(u), hence dlog_prob = dratio · ratio.
+    Source: Schulman et al. 2017, section 3.
+    """
+    log_prob, old_log_prob = floats(log_prob, old_log_prob)
+    expect_ndim("log_prob", log_prob, "N")
+    expect_shape("old_log_prob", old_log_prob, log_prob.shape, "log_prob", log_prob)
+    ratio = np.exp(log_prob - old_log_prob)  # (N,)
+    return ratio, (ratio,)
+
+
+def importance_ratio_backward(dratio: ArrayLike, cache: Cache) -> Array:
+    """Gradient `dlog_prob` of `importance_ratio`."""
+    (ratio,) = cache
+    dratio, ratio = floats(dratio, ratio)
+    expect_shape("dratio", dratio, ratio.shape, "log_prob", ratio)
+    # forward: ratio = exp(log_prob - old_log_prob)
+    dlog_prob: Array = dratio * ratio  # (N,)
+    return dlog_prob
+
+
+def policy_gradient_loss(log_prob: ArrayLike, advantages: ArrayLike) -> tuple[Array, Cache]:
+    """Loss whose gradient is minus the policy gradient: -1/N Σ log_prob_i A_i.
+
+    Shapes: log_prob (N,), advantages (N,) -> ().
+
+    Derivation: linear in log_prob, hence dlog_prob_i = -dloss A_i / N.
+    Its value says nothing about how good the policy is; only its gradient does.
+    Source: Williams 1992; Schulman et al. 2017, eq. 2, negated.
+    """
+    log_prob, advantages = floats(log_prob, advantages)
+    expect_ndim("log_prob", log_prob, "N")
+    expect_shape("advantages", advantages, log_prob.shape, "log_prob", log_prob)
+    return -(log_prob * advantages).sum() / len(log_prob), (advantages,)
+
+
+def policy_gradient_loss_backward(dloss: float, cache: Cache) -> Array:
+    """Gradient `dlog_prob` of `policy_gradient_loss`."""
+    (advantages,) = cache
+    # forward: loss = -1/N Σ log_prob A
+    dlog_prob: Array = advantages * (-float(dloss) / len(advantages))  # (N,)
+    return dlog_prob
+
+
+def clipped_surrogate_loss(
+    log_prob: ArrayLike, old_log_prob: ArrayLike, advantages: ArrayLike, clip: float
+) -> tuple[Array, Cache]:
+    """PPO's clipped surrogate: -1/N Σ min(r_i A_i, clip(r_i, 1 - clip, 1 + clip) A_i).
+
+    Shapes: log_prob (N,), old_log_prob (N,), advantages (N,) -> ().
+
+    Which branch the minimum takes, and with it the gradient:
+
+                    r < 1 - clip        inside          r > 1 + clip
+        A > 0       r A                 equal           clipped: 0
+        A < 0       clipped: 0          equal           r A
+
+    An action may always be made worse than it was (r A is kept), but there is nothing to gain
+    from making a good one likelier than (1 + clip) times, or a bad one rarer than (1 - clip).
+
+    Derivation: where the unclipped branch wins, d(r A)/dr = A and dr/dlog_prob = r; where the
+    clipped one does, it is constant:
+
+        dlog_prob_i = -dloss/N · r_i A_i   where r_i A_i ≤ clip(r_i) A_i, else 0
+
+    Convention at the kink: on a tie the unclipped branch wins, so that the gradient flows at
+    r = 1 ± clip exactly, and inside the band without a case of its own.
+
+    Source: Schulman et al. 2017, eq. 7, negated.
+    """
+    ratio, _ = importance_ratio(log_prob, old_log_prob)  # (N,)
+    ratio, advantages = floats(ratio, advantages)
+    expect_shape("advantages", advantages, ratio.shape, "log_prob", ratio)
+    clip = float(clip)
+    clipped_ratio = np.minimum(np.maximum(ratio, 1 - clip), 1 + clip)  # (N,)
+    unclipped = ratio * advantages  # (N,)
+    clipped = clipped_ratio * advantages  # (N,)
+    # the real parts decide, so that a complex step takes the branch of the point it probes
+    flows = unclipped.real <= clipped.real  # (N,) bool
+    loss = -np.where(flows, unclipped, clipped).sum() / len(ratio)
+    return loss, (unclipped, flows, ratio)
+
+
+def clipped_surrogate_loss_backward(dloss: float, cache: Cache) -> Array:
+    """Gradient `dlog_prob` of `clipped_surrogate_loss`."""
+    unclipped, flows, _ = cache
+    # forward: loss = -1/N Σ min(r A, clip(r) A), and d(r A)/dlog_prob = r A
+    return np.where(flows, unclipped, 0) * (-float(dloss) / len(flows))  # (N,)
+
+
+def value_loss(values: ArrayLike, targets: ArrayLike) -> tuple[Array, Cache]:
+    """Half the mean squared error of the value function: 1/(2N) Σ (v_i - target_i)².
+
+    Shapes: values (N,), targets (N,) -> ().
+
+    Derivation: dvalues_i = dloss (v_i - target_i) / N; the ½ cancels the square's 2.
+    Source: Schulman et al. 2017, eq. 9 (which leaves the ½ to the coefficient).
+    """
+    values, targets = floats(values, targets)
+    expect_ndim("values", values, "N")
+    expect_shape("targets", targets, values.shape, "values", values)
+    error = values - targets  # (N,)
+    return 0.5 * (error * error).sum() / len(error), (error,)
+
+
+def value_loss_backward(dloss: float, cache: Cache) -> Array:
+    """Gradient `dvalues` of `value_loss`."""
+    (error,) = cache
+    # forward: loss = 1/(2N) Σ error²
+    dvalues: Array = error * (float(dloss) / len(error))  # (N,)
+    return dvalues
+
+
+def clipped_value_loss(
+    values: ArrayLike, old_values: ArrayLike, targets: ArrayLike, clip: float
+) -> tuple[Array, Cache]:
+    """Value loss that is not rewarded for moving further than `clip` from the old values.
+
+        1/(2N) Σ max((v_i - target_i)², (c_i - target_i)²),  c = old + clip(v - old, -clip, clip)
+
+    Shapes: values (N,), old_values (N,), targets (N,) -> (). `clip` is in units of the values.
+
+    Derivation: where the first square is the larger, as in `value_loss`; where the second is,
+    dc/dv is 1 inside the band and 0 outside:
+
+        dvalues_i = dloss/N · (v_i - target_i)                     where the first ≥ the second
+                              (c_i - target_i) [|v_i - old_i| ≤ clip]     elsewhere
+
+    Conventions at the kinks: on a tie the unclipped square wins; the clip passes the gradient at
+    its bounds.
+
+    Source: Huang et al. 2022, detail 9 (from OpenAI Baselines; not in the paper).
+    """
+    values, old_values, targets = floats(values, old_values, targets)
+    expect_ndim("values", values, "N")
+    expect_shape("old_values", old_values, values.shape, "values", values)
+    expect_shape("targets", targets, values.shape, "values", values)
+    clip = float(clip)
+    step = values - old_values  # (N,)
+    inside = (step.real >= -clip) & (step.real <= clip)  # (N,) bool
+    # values inside the band as they are: old + (v - old) would not give back v to the last bit
+    clipped = np.where(inside, values, old_values + np.where(step.real > 0, clip, -clip))  # (N,)
+    error = values - targets  # (N,)
+    clipped_error = clipped - targets  # (N,)
+    unclipped_wins = (error * error).real >= (clipped_error * clipped_error).real  # (N,) bool
+    larger = np.where(unclipped_wins, error, clipped_error)  # (N,)
+    flows = unclipped_wins | inside  # (N,) bool
+    return 0.5 * (larger * larger).sum() / len(error), (larger, flows)
+
+
+def clipped_value_loss_backward(dloss: float, cache: Cache) -> Array:
+    """Gradient `dvalues` of `clipped_value_loss`."""
+    larger, flows = cache
+    # forward: loss = 1/(2N) Σ larger², and larger moves with v where the gradient flows
+    return np.where(flows, larger, 0) * (float(dloss) / len(larger))  # (N,)
+
+
+class ObjectiveCache(NamedTuple):
+    """The three terms of the objective, for the log, and what its backward needs."""
+
+    policy_loss: Any  # ()
+    value_loss: Any  # ()
+    entropy: Any  # (), the mean
+    policy_cache: Cache
+    value_cache: Cache
+    entropy_shape: tuple[int, ...]
+    vf_coef: float
+    ent_coef: float
+    clips_values: bool
+
+
+def ppo_objective(
+    log_prob: ArrayLike,
+    entropy: ArrayLike,
+    values: ArrayLike,
+    old_log_prob: ArrayLike,
+    advantages: ArrayLike,
+    targets: ArrayLike,
+    clip: float,
+    vf_coef: float,
+    ent_coef: float,
+    old_values: ArrayLike | None = None,
+    clip_vf: float | None = None,
+) -> tuple[Array, ObjectiveCache]:
+    """The whole PPO loss of any policy, given its log-probabilities and entropies.
+
+        loss = clipped surrogate + vf_coef · value loss - ent_coef · mean entropy
+
+    Shapes: log_prob (N,), entropy (N,) or (), values, old_log_prob, advantages, targets (N,)
+    -> (). With `clip_vf` the value loss is the clipped one, around `old_values` (N,).
+
+    Derivation: a sum, so each term's backward gets its own factor; the mean entropy sends
+    -ent_coef / N to each row.
+    Source: Schulman et al. 2017, eq. 9, negated.
+    """
+    policy_term, policy_cache = clipped_surrogate_loss(log_prob, old_log_prob, advantages, clip)
+    if clip_vf is None:
+        value_term, value_cache = value_loss(values, targets)
+    else:
+        if old_values is None:
+            raise ValueError("old_values is None, expected (N,) values to clip around")
+        value_term, value_cache = clipped_value_loss(values, old_values, targets, clip_vf)
+    expect_shape("values", np.asarray(values), np.shape(log_prob), "log_prob", np.asarray(log_prob))
+    (entropy,) = floats(entropy)
+    vf_coef, ent_coef = float(vf_coef), float(ent_coef)
+    mean_entropy = entropy.sum() / entropy.size
+    loss = policy_term + vf_coef * value_term - ent_coef * mean_entropy
+    return loss, ObjectiveCache(
+        policy_term,
+        value_term,
+        mean_entropy,
+        policy_cache,
+        value_cache,
+        entropy.shape,
+        vf_coef,
+        ent_coef,
+        clip_vf is not None,
+    )
+
+
+def ppo_objective_backward(dloss: float, cache: ObjectiveCache) -> tuple[Array, Array, Array]:
+    """Gradients `dlog_prob, dentropy, dvalues` of `ppo_objective`."""
+    dloss = float(dloss)
+    # forward: loss = policy_loss + vf_coef · value_loss - ent_coef · mean(entropy)
+    dlog_prob = clipped_surrogate_loss_backward(dloss, cache.policy_cache)  # (N,)
+    value_backward = clipped_value_loss_backward if cache.clips_values else value_loss_backward
+    dvalues = value_backward(dloss * cache.vf_coef, cache.value_cache)  # (N,)
+    rows = max(1, int(np.prod(cache.entropy_shape)))
+    dentropy = np.full(cache.entropy_shape, -dloss * cache.ent_coef / rows, dlog_prob.dtype)
+    return dlog_prob, dentropy, dvalues
+
+
+def ppo_loss(
+    logits: ArrayLike,
+    values: ArrayLike,
+    actions: ArrayLike,
+    old_log_prob: ArrayLike,
+    advantages: ArrayLike,
+    targets: ArrayLike,
+    clip: float,
+    vf_coef: float,
+    ent_coef: float,
+) -> tuple[Array, Cache]:
+    """The whole PPO loss of a softmax policy: `ppo_objective` on top of the logits.
+
+        loss = clipped surrogate + vf_coef · value loss - ent_coef · mean entropy
+
+    Shapes: logits (N, A), values (N,), actions (N,) int, old_log_prob, advantages, targets (N,)
+    -> (). The advantages are used as given, not normalised.
+
+    Derivation: the logits reach the loss on two ways, through log π(a|s) and through the
+    entropy, so their gradient is the sum of what comes back on both.
+    Source: Schulman et al. 2017, eq. 9, negated.
+    """
+    (log_prob, entropy), head_cache = categorical_evaluate(logits, actions)  # (N,), (N,)
+    loss, objective_cache = ppo_objective(
+        log_prob,
+        entropy,
+        values,
+        old_log_prob,
+        advantages,
+        targets,
+        clip,
+        vf_coef,
+        ent_coef,
+    )
+    return loss, (head_cache, objective_cache)
+
+
+def ppo_loss_backward(dloss: float, cache: Cache) -> tuple[Array, Array]:
+    """Gradients `dlogits, dvalues` of `ppo_loss`."""
+    head_cache, objective_cache = cache
+    dlog_prob, dentropy, dvalues = ppo_objective_backward(dloss, objective_cache)
+    # forward: log_prob and entropy both come from the logits
+    dlogits = categorical_evaluate_backward(dlog_prob, dentropy, head_cache)  # (N, A)
+    return dlogits, dvalues
+
+
+def approx_kl(log_prob: ArrayLike, old_log_prob: ArrayLike) -> Array:
+    """Estimate of KL(old ‖ new) from the old policy's samples: 1/N Σ (r - 1 - log r).
+
+    Shapes: log_prob (N,), old_log_prob (N,) -> (). Unbiased like the plain mean of -log r, but
+    never negative and of lower variance: r - 1 has mean 0 and cancels most of the noise.
+
+    Source: Schulman 2020, *Approximating KL divergence*, the estimator k3.
+    """
+    log_prob, old_log_prob = floats(log_prob, old_log_prob)
+    expect_ndim("log_prob", log_prob, "N")
+    expect_shape("old_log_prob", old_log_prob, log_prob.shape, "log_prob", log_prob)
+    log_ratio = log_prob - old_log_prob  # (N,)
+    # expm1(x) = exp(x) - 1 keeps its digits where the ratio is close to 1
+    kl: Array = (np.expm1(log_ratio) - log_ratio).sum() / len(log_ratio)
+    return kl
+
+
+def clip_fraction(log_prob: ArrayLike, old_log_prob: ArrayLike, clip: float) -> Array:
+    """Share of the samples whose ratio is outside the band: |r - 1| > clip.
+
+    Shapes: log_prob (N,), old_log_prob (N,) -> ().
+    Source: OpenAI Baselines' `clipfrac`; Huang et al. 2022, detail 12.
+    """
+    ratio, _ = importance_ratio(log_prob, old_log_prob)  # (N,)
+    share: Array = (abs(ratio - 1) > float(clip)).sum(dtype=ratio.dtype) / len(ratio)
+    return share
+
+
+def explained_variance(values: ArrayLike, targets: ArrayLike) -> Array:
+    """Share of the targets' variance that the values explain.
+
+        1 - Var(targets - values) / Var(targets)
+
+    Shapes: values (N,), targets (N,) -> (). 1 is perfect, 0 as good as a constant, below 0 worse;
+    nan where all targets are equal, because then there is nothing to explain.
+    """
+    values, targets = floats(values, targets)
+    expect_ndim("values", values, "N")
+    expect_shape("targets", targets, values.shape, "values", values)
+    # less the first, so that equal targets give exactly 0, and in units of the spread, so that
+    # tiny targets do not underflow when squared
+    spread = targets - targets[:1]  # (N,)
+    unit = abs(spread).max(initial=0)
+    if unit == 0:
+        return np.asarray(np.nan, targets.dtype)
+    residual = targets - values  # (N,)
+    residual = (residual - residual[:1]) / unit  # (N,)
+    explained: Array = 1 - residual.var() / (spread / unit).var()
+    return explained

@@ -1,0 +1,147 @@
+"""What is done with a gradient: limit it, step along it, or solve for a better direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .shapes import Array, expect_ndim, expect_shape, floats
+
+__all__ = [
+    "clip_grad_norm",
+    "sgd_step",
+    "adam_step",
+    "conjugate_gradient",
+    "linear_schedule",
+]
+
+
+def clip_grad_norm(grads: Sequence[ArrayLike], max_norm: float) -> tuple[list[Array], float]:
+    """Gradients scaled down together so that their joint norm is at most `max_norm`.
+
+        norm = sqrt(Σ over all arrays and entries of g²),   g ← g · min(1, max_norm / norm)
+
+    Any shapes -> list of the same shapes, and the norm before clipping. All arrays get one
+    factor, so the direction stays; a zero gradient stays zero.
+
+    Source: Pascanu et al. 2013, algorithm 1.
+    """
+    arrays = [floats(grad)[0] for grad in grads]
+    norm = _norm(arrays)
+    max_norm = float(max_norm)
+    scale = max_norm / norm if norm > max_norm else 1.0
+    return [array * scale for array in arrays], norm
+
+
+def _norm(arrays: Sequence[Array]) -> float:
+    total = sum(float(np.vdot(array, array).real) for array in arrays)
+    if 1e-30 < total < 1e30:
+        return math.sqrt(total)
+    # the squares may have left the range of the dtype: in units of the largest entry they do not
+    largest = max((float(abs(array).max(initial=0)) for array in arrays), default=0.0)
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    units = [array.astype(np.float64) / largest for array in arrays]
+    return largest * math.sqrt(sum(float(np.vdot(unit, unit)) for unit in units))
+
+
+def sgd_step(param: ArrayLike, grad: ArrayLike, lr: float) -> Array:
+    """One step of gradient descent: param - lr · grad. Any shape -> same shape."""
+    param, grad = floats(param, grad)
+    expect_shape("grad", grad, param.shape, "param", param)
+    new: Array = param - float(lr) * grad
+    return new
+
+
+def adam_step(
+    param: ArrayLike,
+    grad: ArrayLike,
+    m: ArrayLike,
+    v: ArrayLike,
+    step: int,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+) -> tuple[Array, Array, Array]:
+    """One step of Adam; returns the new `param, m, v`.
+
+        m ← β₁ m + (1 - β₁) g           m̂ = m / (1 - β₁ᵗ)
+        v ← β₂ v + (1 - β₂) g²          v̂ = v / (1 - β₂ᵗ)
+        param ← param - lr · m̂ / (√v̂ + ε)
+
+    Any shape, param, grad, m and v alike. `step` is t, 1 on the first call, when m and v are 0:
+    the corrections divide by the share of the average that has been filled so far.
+
+    Convention: ε outside the root, added to the corrected √v̂. (TensorFlow 1 adds it to √v, which
+    is another number in the first steps.)
+
+    Raises ValueError for a step below 1.
+    Source: Kingma & Ba 2015, algorithm 1.
+    """
+    param, grad, m, v = floats(param, grad, m, v)
+    expect_shape("grad", grad, param.shape, "param", param)
+    expect_shape("m", m, param.shape, "param", param)
+    expect_shape("v", v, param.shape, "param", param)
+    step = int(step)
+    if step < 1:
+        raise ValueError(f"step is {step}, expected 1 or more (1 on the first call)")
+    lr, beta1, beta2, eps = float(lr), float(beta1), float(beta2), float(eps)
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * (grad * grad)
+    root = np.sqrt(v * (1 / (1 - beta2**step)))
+    root += eps
+    return param - (lr / (1 - beta1**step)) * m / root, m, v
+
+
+def conjugate_gradient(
+    matvec: Callable[[Array], Array], b: ArrayLike, iterations: int, tolerance: float = 1e-10
+) -> Array:
+    """The x with A x = b for a symmetric positive definite A known only by its products.
+
+    Shapes: b (D,), matvec: (D,) -> (D,); returns (D,).
+
+    Each direction p is A-conjugate to those before it, so the minimum along p of
+    ½ xᵀA x - bᵀx is final, and D exact steps would do. Stops when ‖b - A x‖ ≤ tolerance · ‖b‖ or
+    after `iterations`; b = 0 gives 0.
+
+    Source: Hestenes & Stiefel 1952; Nocedal & Wright 2006, algorithm 5.2.
+    """
+    (b,) = floats(b)
+    expect_ndim("b", b, "D")
+    x = np.zeros_like(b)  # (D,)
+    unit = abs(b).max(initial=0)
+    if unit == 0:
+        return x
+    # A is linear, so b is solved for in units of its largest entry: no square can underflow
+    r = b / unit  # (D,), the residual b - A x
+    p = r  # (D,)
+    rr = r @ r
+    goal = float(tolerance) ** 2 * rr
+    for _ in range(iterations):
+        if rr <= goal:
+            break
+        Ap = matvec(p)  # (D,)
+        pAp = p @ Ap
+        if pAp == 0:  # a direction that A does not see: no step along it changes the residual
+            break
+        alpha = rr / pAp
+        x = x + alpha * p
+        r = r - alpha * Ap
+        rr, previous = r @ r, rr
+        p = r + (rr / previous) * p
+    return unit * x
+
+
+def linear_schedule(start: float, end: float, fraction: float) -> float:
+    """The value on the straight line from `start` (fraction 0) to `end` (fraction 1).
+
+    `fraction` is the share of the training that is done. Both ends are met exactly.
+    Raises ValueError for a fraction outside [0, 1].
+    """
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction is {fraction}, expected a number from 0 to 1")
+    return float((1 - fraction) * start + fraction * end)

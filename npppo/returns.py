@@ -1,0 +1,119 @@
+"""From rewards to advantages: how much better an action was than the policy's average.
+
+Everything is (T, E): T time steps of E environments side by side. An episode may end in a column,
+in two ways that are not the same:
+
+    terminated  the task is over; nothing comes after, the successor's value is 0
+    truncated   a clock ran out; the task would have gone on, the successor's value counts
+
+`next_values[t]` is V of the true successor state s_{t+1}: at an end the final observation, never
+the first one of the next episode. Where both flags are set, `terminated` wins.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .shapes import Array, expect_ndim, expect_shape, flags, floats
+
+__all__ = [
+    "discounted_returns",
+    "gae",
+    "normalize_advantages",
+]
+
+
+def discounted_returns(
+    rewards: ArrayLike,
+    next_values: ArrayLike,
+    terminated: ArrayLike,
+    truncated: ArrayLike,
+    gamma: float,
+) -> Array:
+    """Discounted reward-to-go, bootstrapped with `next_values` where the rewards stop short.
+
+        R_t = r_t + γ ·  0              where terminated
+                         V(s_{t+1})     where truncated, and at the last row
+                         R_{t+1}        elsewhere
+
+    Shapes: all (T, E) -> (T, E).
+    Source: Sutton & Barto 2018, eq. 3.9; the bootstrap at a time limit is Pardo et al. 2018, eq. 6.
+    """
+    rewards, next_values = floats(rewards, next_values)
+    terminated, truncated = _episode_ends(rewards, terminated, truncated)
+    expect_shape("next_values", next_values, rewards.shape, "rewards", rewards)
+    gamma = float(gamma)
+
+    returns = np.empty_like(rewards)  # (T, E)
+    following = next_values[-1:]  # (1, E), then (E,)
+    for t in reversed(range(len(rewards))):
+        following = np.where(truncated[t], next_values[t], following)  # (E,)
+        following = np.where(terminated[t], 0, following)  # (E,)
+        returns[t] = rewards[t] + gamma * following
+        following = returns[t]
+    return returns
+
+
+def gae(
+    rewards: ArrayLike,
+    values: ArrayLike,
+    next_values: ArrayLike,
+    terminated: ArrayLike,
+    truncated: ArrayLike,
+    gamma: float,
+    lam: float,
+) -> Array:
+    """Generalized advantage estimation.
+
+        δ_t = r_t + γ V(s_{t+1}) [not terminated] - V(s_t)
+        A_t = Σ_{k ≥ 0} (γλ)^k δ_{t+k},   the sum ending with the episode or the last row
+            = δ_t + γλ [neither terminated nor truncated] A_{t+1}
+
+    Shapes: all (T, E) -> (T, E). The targets of the value function are `advantages + values`.
+
+    λ = 0 leaves the TD error δ (low variance, biased by V); λ = 1 telescopes to the discounted
+    return minus V(s_t) (unbiased, high variance).
+
+    Source: Schulman et al. 2016, eq. 16. The exponent of the last term is T-1-t; eq. 11 of
+    Schulman et al. 2017 prints T-t+1.
+    """
+    rewards, values, next_values = floats(rewards, values, next_values)
+    terminated, truncated = _episode_ends(rewards, terminated, truncated)
+    expect_shape("values", values, rewards.shape, "rewards", rewards)
+    expect_shape("next_values", next_values, rewards.shape, "rewards", rewards)
+    gamma, lam = float(gamma), float(lam)
+
+    # where, not a product: whatever stands behind an end, nan included, has no part in the sum
+    deltas = rewards + gamma * np.where(terminated, 0, next_values) - values  # (T, E)
+    goes_on = ~(terminated | truncated)  # (T, E) bool
+    advantages = deltas.copy()  # (T, E)
+    for t in reversed(range(len(rewards) - 1)):
+        following = gamma * lam * advantages[t + 1]  # (E,)
+        np.add(deltas[t], following, out=advantages[t], where=goes_on[t])
+    return advantages
+
+
+def _episode_ends(
+    rewards: Array, terminated: ArrayLike, truncated: ArrayLike
+) -> tuple[Array, Array]:
+    expect_ndim("rewards", rewards, "TE")
+    terminated, truncated = flags(terminated), flags(truncated)
+    expect_shape("terminated", terminated, rewards.shape, "rewards", rewards)
+    expect_shape("truncated", truncated, rewards.shape, "rewards", rewards)
+    return terminated, truncated
+
+
+def normalize_advantages(advantages: ArrayLike, eps: float = 1e-8) -> Array:
+    """Advantages with mean 0 and standard deviation 1: (a - mean) / (std + eps).
+
+    Any shape -> same shape. The standard deviation is the population's (divided by N, not N - 1),
+    so that a single row gives 0 and not nan; a constant batch gives 0 as well.
+
+    PPO normalises each minibatch (Engstrom et al. 2020, section 3; Huang et al. 2022, detail 7).
+    """
+    (advantages,) = floats(advantages)
+    centred = advantages - advantages.mean()
+    std = np.sqrt((centred * centred).mean())
+    scale = std + float(eps)
+    return centred / scale if scale > 0 else np.zeros_like(centred)

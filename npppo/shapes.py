@@ -1,0 +1,60 @@
+"""What every formula asks of its arrays: a floating dtype and the right shape.
+
+Letters used in every shape comment of the package:
+
+    N  samples          T  time steps      D  input features
+    A  actions, or      E  environments    M  output features
+       action dimensions
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+Cache = tuple[Any, ...]
+Layers = list[tuple[Array, Array]]  # [(W, b), ...] from the input to the output
+
+
+def floats(*values: ArrayLike) -> list[Array]:
+    """The values as arrays of the one floating dtype they share.
+
+    Integer and boolean arrays follow the floating ones (float32 log-probabilities with integer
+    rewards stay float32) and become float64 where there is no floating array at all.
+    """
+    arrays = [np.asarray(value) for value in values]
+    first = arrays[0].dtype
+    if first.kind in "fc" and all(array.dtype == first for array in arrays):
+        return arrays
+    floating = [array.dtype for array in arrays if array.dtype.kind in "fc"]
+    dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
+    return [array.astype(dtype, copy=False) for array in arrays]
+
+
+def flags(value: ArrayLike) -> Array:
+    """Episode flags as bool; 0/1 integers or floats mean the same."""
+    return np.asarray(value).astype(bool, copy=False)
+
+
+def expect_ndim(name: str, array: Array, letters: str) -> None:
+    """Raise ValueError unless `array` has one axis for each letter, as in "NA" for (N, A)."""
+    if array.ndim != len(letters):
+        shape = "(" + ", ".join(letters) + ("," if len(letters) == 1 else "") + ")"
+        raise ValueError(f"{name} has shape {array.shape}, expected shape {shape}")
+
+
+def expect_shape(
+    name: str, array: Array, shape: tuple[int, ...], other_name: str, other: Array
+) -> None:
+    """Raise ValueError unless `array` has the `shape` that goes with the array `other`.
+
+    NumPy would broadcast (N, 1) against (N,) to (N, N) without a word, so nothing is broadcast.
+    """
+    if array.shape != shape:
+        raise ValueError(
+            f"{name} has shape {array.shape}, expected {shape} "
+            f"beside {other_name} of shape {other.shape}"
+        )
