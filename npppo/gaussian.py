@@ -126,6 +126,25 @@ def gaussian_kl_backward(dkl: ArrayLike, cache: Cache) -> tuple[Array, Array]:
     return dmean, dlog_std
 
 
+def gaussian_evaluate(
+    mean: ArrayLike, log_std: ArrayLike, actions: ArrayLike
+) -> tuple[tuple[Array, Array], Cache]:
+    """`gaussian_log_prob` and `gaussian_entropy` together: (N,), ()."""
+    log_prob, log_prob_cache = gaussian_log_prob(mean, log_std, actions)  # (N,)
+    entropy, entropy_cache = gaussian_entropy(log_std)  # ()
+    return (log_prob, entropy), (log_prob_cache, entropy_cache)
+
+
+def gaussian_evaluate_backward(
+    dlog_prob: ArrayLike, dentropy: ArrayLike, cache: Cache
+) -> tuple[Array, Array]:
+    """Gradients `dmean, dlog_std` of `gaussian_evaluate`."""
+    log_prob_cache, entropy_cache = cache
+    dmean, dlog_std = gaussian_log_prob_backward(dlog_prob, log_prob_cache)  # (N, A), (A,)
+    dlog_std += gaussian_entropy_backward(dentropy, entropy_cache)
+    return dmean, dlog_std
+
+
 def gaussian_sample(mean: ArrayLike, log_std: ArrayLike, noise: ArrayLike) -> Array:
     """Actions mean + std · noise for standard normal `noise`; (N, A), (A,), (N, A) -> (N, A)."""
     mean, log_std, noise = floats(mean, log_std, noise)

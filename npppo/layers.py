@@ -7,7 +7,6 @@ and returns d loss / d input for every input, by the chain rule. `dx` means d lo
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -211,8 +210,3 @@ def orthogonal(rng: np.random.Generator, shape: tuple[int, int], gain: float) ->
     Q, R = np.linalg.qr(rng.standard_normal((rows, columns)))  # (rows, columns), (columns, columns)
     Q *= np.where(np.diag(R) < 0, -1.0, 1.0)
     return float(gain) * (Q if shape[0] >= shape[1] else Q.T)
-
-
-def layer_sizes(widths: list[int]) -> list[tuple[int, int]]:
-    """The weight shapes of an MLP with these widths: [4, 64, 2] -> [(4, 64), (64, 2)]."""
-    return list(pairwise(widths))

@@ -92,9 +92,8 @@ def adam_step(
     lr, beta1, beta2, eps = float(lr), float(beta1), float(beta2), float(eps)
     m = beta1 * m + (1 - beta1) * grad
     v = beta2 * v + (1 - beta2) * (grad * grad)
-    root = np.sqrt(v * (1 / (1 - beta2**step)))
-    root += eps
-    return param - (lr / (1 - beta1**step)) * m / root, m, v
+    root = np.sqrt(v / (1 - beta2**step))
+    return param - (lr / (1 - beta1**step)) * m / (root + eps), m, v
 
 
 def conjugate_gradient(
@@ -133,7 +132,8 @@ def conjugate_gradient(
         r = r - alpha * Ap
         rr, previous = r @ r, rr
         p = r + (rr / previous) * p
-    return unit * x
+    solution: Array = unit * x  # (D,)
+    return solution
 
 
 def linear_schedule(start: float, end: float, fraction: float) -> float:

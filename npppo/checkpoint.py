@@ -1,0 +1,75 @@
+"""One file that holds a whole run: written all or nothing, read without running anything in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from .shapes import Array
+
+FORMAT = "npppo checkpoint 1"
+
+
+class CheckpointError(ValueError):
+    """A file that is no checkpoint, a broken one, or one of something else."""
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Let `write` fill a temporary file, bring it to the disk, then rename it to `path`.
+
+    Whenever the power goes, `path` is either what it was before or whole.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # the rename itself is on the disk only with its folder
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write strict, readable JSON atomically."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_checkpoint(path: Path, arrays: dict[str, Array], meta: dict[str, Any]) -> None:
+    """Write arrays and JSON-able `meta` as one .npz, atomically."""
+    text = np.array(json.dumps({"format": FORMAT, **meta}))  # ()
+    content: dict[str, Any] = {"meta": text, **arrays}
+    write_atomically(path, lambda file: np.savez(file, **content))
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The arrays and the `meta` of a checkpoint; CheckpointError says what is wrong with it."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta: dict[str, Any] = json.loads(str(arrays.pop("meta")))
+        written_as = meta.pop("format")
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist, expected a checkpoint") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"{path} is a folder, expected a checkpoint file") from None
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise CheckpointError(f"{path} is truncated or damaged ({error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of npppo ({error})") from None
+    if written_as != FORMAT:
+        raise CheckpointError(f"{path} has format {written_as!r}, expected {FORMAT!r}")
+    return arrays, meta

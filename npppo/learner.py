@@ -1,0 +1,339 @@
+"""The loop: play, update, log, save; and the class that is used as `npppo.PPO`."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .agent import Agent, Architecture, initial_parameters
+from .algorithms.ppo import AdamState, PPOConfig, update
+from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from .optimizers import linear_schedule
+from .presets import PRESETS
+from .rollout import Player, autoreset_mode
+from .shapes import Array
+
+if TYPE_CHECKING:
+    from gymnasium import Env
+    from gymnasium.vector import VectorEnv
+
+__all__ = ["PPO", "load"]
+
+# After so many steps of each environment the episodes in flight are cut, as truncations, and new
+# ones are seeded from (seed, update), so that a resumed run never has more than these to replay.
+SEGMENT_STEPS = 16384
+RECENT_EPISODES = 100
+
+Row = dict[str, float]  # what is logged of one update
+
+
+def make_env(env_id: str, n_envs: int) -> VectorEnv[Any, Any, Any]:
+    """`n_envs` copies of a registered environment; ValueError says what to install."""
+    import gymnasium
+
+    try:
+        return gymnasium.make_vec(env_id, num_envs=n_envs)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise ValueError(f"cannot make the environment {env_id!r}: {_advice(error)}") from None
+
+
+def _advice(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{said}; install the package that provides {error.name!r}"
+    if "ALE" in said:
+        return f"{said}; pip install ale-py"
+    return said
+
+
+class PPO:
+    """Proximal Policy Optimization on an environment, in Stable-Baselines3's manner.
+
+        model = npppo.PPO("CartPole-v1", seed=0).learn(100_000)
+        action, _ = model.predict(observation)
+
+    `env` is the id of a registered environment (`n_envs` copies of it are made), a gymnasium
+    environment, or a vector environment. Hyperparameters are the fields of
+    `npppo.algorithms.ppo.PPOConfig`; for an id in `npppo/presets.py` the preset stands in for the
+    defaults. With `seed=None` a seed is drawn; `model.seed` tells which.
+
+    Raises ValueError for an environment that cannot be made or is not supported, and for
+    hyperparameters out of range; TypeError for one that does not exist.
+    """
+
+    def __init__(
+        self,
+        env: str | Env[Any, Any] | VectorEnv[Any, Any, Any],
+        seed: int | None = None,
+        **hyperparameters: Any,
+    ) -> None:
+        self.env_id = env if isinstance(env, str) else None
+        self.config = configure(self.env_id, hyperparameters)
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ValueError(f"seed is {seed!r}, expected a whole number from 0 on")
+        self.seed = int(seed)
+        self.env = self._vectorized(env, hyperparameters)
+        self.player = Player(self.env)
+        spaces = self.player.spaces
+
+        init, self._noise_rng, self._order_rng = (
+            np.random.Generator(np.random.PCG64(child))
+            for child in np.random.SeedSequence(self.seed).spawn(3)
+        )
+        architecture = Architecture(
+            spaces.observation_size,
+            spaces.actions,
+            spaces.head,
+            self.config.net_arch,
+            self.config.activation,
+            self.config.shared_trunk,
+        )
+        parameters = initial_parameters(architecture, init)  # (P,)
+        self.agent = Agent(architecture, parameters)
+        self.adam = AdamState(np.zeros_like(parameters), np.zeros_like(parameters))
+        self.updates = 0
+        self.num_timesteps = 0
+        self.episodes = 0
+        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_EPISODES)
+        self._segment_actions: list[Array] = []  # (T, E, ...) of each update since the last seeding
+        self._playing = False
+        self._to_replay: tuple[int, Array, dict[str, Array]] | None = None
+
+    def _vectorized(self, env: Any, hyperparameters: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
+        if isinstance(env, str):
+            return make_env(env, self.config.n_envs)
+        from gymnasium import Env
+        from gymnasium.vector import SyncVectorEnv, VectorEnv
+
+        if isinstance(env, Env):
+            env = SyncVectorEnv([lambda: env])
+        if not isinstance(env, VectorEnv):
+            raise ValueError(
+                f"env is {env!r}, expected the id of an environment, a gymnasium environment "
+                "or a gymnasium vector environment"
+            )
+        autoreset_mode(env)
+        if hyperparameters.get("n_envs", env.num_envs) != env.num_envs:
+            raise ValueError(
+                f"n_envs is {hyperparameters['n_envs']}, but the environment given has "
+                f"{env.num_envs}"
+            )
+        self.config = replace(self.config, n_envs=env.num_envs)
+        return env
+
+    def learn(
+        self, total_timesteps: int, callback: Callable[[Row], bool | None] | None = None
+    ) -> PPO:
+        """Train until `total_timesteps` have been made in all; returns self.
+
+        A second call, or one on a loaded model, goes on where the last one stopped. After each
+        update `callback` gets what there is to log; the training ends early when it returns False.
+        Rows that are no transition are not counted. The last batch is not cut short.
+
+        Raises FloatingPointError, naming the update and the array, when an observation, reward,
+        loss or gradient is not finite.
+        """
+        if total_timesteps < 1:
+            raise ValueError(f"total_timesteps is {total_timesteps}, expected 1 or more")
+        config = self.config
+        while self.num_timesteps < total_timesteps:
+            began = time.perf_counter()
+            fraction = self.num_timesteps / total_timesteps
+            learning_rate = _scheduled(config.learning_rate, config.learning_rate_end, fraction)
+            clip = _scheduled(config.clip_range, config.clip_range_end, fraction)
+            if not self._playing or self.updates % self._segment_updates() == 0:
+                self._start_episodes()
+            elif self._to_replay is not None:
+                if not self.player.replay(*self._to_replay):
+                    warnings.warn(
+                        "the environment does not repeat itself from the same seed and actions: "
+                        "the training goes on with new episodes, not bit for bit as before",
+                        stacklevel=2,
+                    )
+                    self._start_episodes()
+                self._to_replay = None
+            steps_before = self.num_timesteps
+            try:
+                batch = self.player.play(self.agent, config.n_steps, self._noise_rng)
+                stats = update(
+                    self.agent, self.adam, batch, config, learning_rate, clip, self._order_rng
+                )
+            except FloatingPointError as error:
+                raise FloatingPointError(f"update {self.updates + 1}: {error}") from None
+            self._segment_actions.append(self._compact(batch.actions))
+            self.updates += 1
+            self.num_timesteps += int(batch.valid.sum())
+            self.episodes += len(self.player.episodes)
+            self.recent.extend(self.player.episodes)
+            self.player.episodes.clear()
+            seconds = time.perf_counter() - began
+            row = {
+                "update": self.updates,
+                "timesteps": self.num_timesteps,
+                "episodes": self.episodes,
+                "return": _mean([episode_return for episode_return, _ in self.recent]),
+                "length": _mean([length for _, length in self.recent]),
+                **stats,
+                "learning_rate": learning_rate,
+                "clip_range": clip,
+                "seconds": seconds,
+                "steps_per_second": (self.num_timesteps - steps_before) / seconds,
+            }
+            if callback is not None and callback(row) is False:
+                break
+        return self
+
+    def _start_episodes(self) -> None:
+        self.player.reset(self._env_seed(self.updates))
+        self._segment_actions = []
+        self._to_replay = None
+        self._playing = True
+
+    def predict(self, observation: ArrayLike, deterministic: bool = True) -> tuple[Any, None]:
+        """The action for one observation, or the actions for a batch of them (N, ...).
+
+        Deterministic: the likeliest action; otherwise one drawn from the policy. Returns
+        `(action, None)`; the second entry is where recurrent policies have their state.
+        """
+        spaces = self.player.spaces
+        array = np.asarray(observation)
+        shape = tuple(spaces.observation.shape)
+        if array.shape not in (shape, (len(array), *shape) if array.ndim else shape):
+            raise ValueError(
+                f"observation has shape {array.shape}, expected {shape} or (N, *{shape})"
+            )
+        single = array.shape == shape
+        encoded = spaces.encode(array[None] if single else array)  # (N, D)
+        distribution = self.agent.policy(encoded.astype(self.agent.parameters.dtype))
+        if deterministic:
+            actions = self.agent.head.mode(*distribution)  # (N,) or (N, A)
+        else:
+            noise = self.agent.head.noise(self._noise_rng, (len(encoded),), spaces.actions)
+            actions = self.agent.head.sample(*distribution, noise)  # (N,) or (N, A)
+        decoded = spaces.decode(actions)
+        return (decoded[0] if single else decoded), None
+
+    def save(self, path: str | Path) -> None:
+        """Write everything a resumed training needs to `path` (".npz" is added if it has no end).
+
+        The file is whole or not there, and holds no code.
+        """
+        actions = self._segment_actions or [np.zeros((0,))]
+        arrays = {
+            "parameters": self.agent.parameters,
+            "adam_m": self.adam.m,
+            "adam_v": self.adam.v,
+            "recent": np.array(list(self.recent), np.float64).reshape(-1, 2),
+            "segment_actions": np.concatenate(actions),
+            **{f"player_{name}": array for name, array in self.player.state().items()},
+        }
+        meta = {
+            "env_id": self.env_id,
+            "spaces": self.player.spaces.describe(),
+            "seed": self.seed,
+            "config": asdict(self.config),
+            "adam_step": self.adam.step,
+            "updates": self.updates,
+            "segment_updates": len(self._segment_actions),
+            "num_timesteps": self.num_timesteps,
+            "episodes": self.episodes,
+            "playing": self._playing,
+            "noise_rng": self._noise_rng.bit_generator.state,
+            "order_rng": self._order_rng.bit_generator.state,
+        }
+        write_checkpoint(_with_suffix(Path(path)), arrays, meta)
+
+    def restore(self, arrays: dict[str, Array], meta: dict[str, Any]) -> None:
+        """Become the model that was saved; the environment is brought to where it was."""
+        if meta["spaces"] != self.player.spaces.describe():
+            raise CheckpointError(
+                f"the checkpoint was made for {meta['spaces']}, but the environment has "
+                f"{self.player.spaces.describe()}"
+            )
+        if arrays["parameters"].shape != self.agent.parameters.shape:
+            raise CheckpointError(
+                f"the checkpoint has {arrays['parameters'].size} parameters, expected "
+                f"{self.agent.parameters.size}"
+            )
+        self.agent.parameters[:] = arrays["parameters"]
+        self.adam = AdamState(arrays["adam_m"], arrays["adam_v"], meta["adam_step"])
+        self.updates = meta["updates"]
+        self.num_timesteps = meta["num_timesteps"]
+        self.episodes = meta["episodes"]
+        self.recent.extend((float(r), int(length)) for r, length in arrays["recent"])
+        self._noise_rng.bit_generator.state = meta["noise_rng"]
+        self._order_rng.bit_generator.state = meta["order_rng"]
+        self._playing = meta["playing"]
+        segment = meta["segment_updates"]
+        if segment:
+            actions = arrays["segment_actions"]
+            self._segment_actions = list(actions.reshape(segment, -1, *actions.shape[1:]))
+            state = {name: arrays[f"player_{name}"] for name in self.player.state()}
+            self._to_replay = (self._env_seed(self.updates - segment), actions, state)
+
+    def _compact(self, actions: Array) -> Array:
+        """Discrete actions in the smallest integer type, for the replay."""
+        if self.player.spaces.head == "gaussian":
+            return actions
+        return actions.astype(np.min_scalar_type(self.player.spaces.actions - 1))
+
+    def _segment_updates(self) -> int:
+        return max(1, SEGMENT_STEPS // self.config.n_steps)
+
+    def _env_seed(self, update: int) -> int:
+        """A seed for the environments that depends on both numbers and collides with no other."""
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(3, update))
+        return int(sequence.generate_state(1)[0])
+
+
+def configure(env_id: str | None, hyperparameters: dict[str, Any]) -> PPOConfig:
+    """The config for an environment: the preset's values, overridden by those given."""
+    known = [field.name for field in fields(PPOConfig)]
+    for name in hyperparameters:
+        if name not in known:
+            raise TypeError(f"{name!r} is no hyperparameter of PPO, expected {', '.join(known)}")
+    preset = PRESETS.get(env_id or "", {})
+    values = {name: value for name, value in preset.items() if name in known}
+    return PPOConfig(**{**values, **hyperparameters})
+
+
+def load(path: str | Path, env: Env[Any, Any] | VectorEnv[Any, Any, Any] | None = None) -> PPO:
+    """The model that `PPO.save` wrote, or that a run's folder holds, ready for more training.
+
+    `env` is needed where the model was not made from an id. Raises CheckpointError, a ValueError,
+    for a file that is no whole checkpoint, or that was made for another environment.
+    """
+    path = Path(path)
+    path = path / "checkpoint.npz" if path.is_dir() else _with_suffix(path)
+    arrays, meta = read_checkpoint(path)
+    try:
+        env = env if env is not None else meta["env_id"]
+        if env is None:
+            raise ValueError(f"{path} was made from an environment without an id: pass it as env")
+        model = PPO(env, meta["seed"], **meta["config"])
+        model.restore(arrays, meta)
+    except KeyError as error:
+        raise CheckpointError(f"{path} lacks {error}, expected a whole checkpoint") from None
+    return model
+
+
+def _with_suffix(path: Path) -> Path:
+    return path if path.suffix else path.with_suffix(".npz")
+
+
+def _scheduled(start: float, end: float | None, fraction: float) -> float:
+    return start if end is None else linear_schedule(start, end, fraction)
+
+
+def _mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers) if numbers else float("nan")

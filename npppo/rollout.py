@@ -1,0 +1,241 @@
+"""Playing: a gymnasium vector environment on one side, (T, E) arrays on the other.
+
+Where an episode ends, gymnasium's vector environments start the next one by themselves, in one of
+two ways, and the difference decides whether the data are right:
+
+NEXT_STEP   The step that ends an episode returns the true final observation. The next step ignores
+            its action and returns the first observation of the new episode. That row is no
+            transition: it is marked not `valid`, and whoever uses the batch leaves it out.
+SAME_STEP   The step that ends an episode already returns the first observation of the new one; the
+            final observation is in `info["final_obs"]`. Every row is a transition.
+
+In both, `next_values` is the value of the true successor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .agent import Agent, Distribution
+from .shapes import Array
+
+if TYPE_CHECKING:
+    from gymnasium.vector import VectorEnv
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What T steps of E environments gave. `distribution` is the old policy's, row by row."""
+
+    observations: Array  # (T, E, D)
+    actions: Array  # (T, E) int, or (T, E, A)
+    log_probs: Array  # (T, E)
+    distribution: Distribution  # (T, E, A) logits or means; a Gaussian's log_std is (A,)
+    values: Array  # (T, E)
+    next_values: Array  # (T, E)
+    rewards: Array  # (T, E)
+    terminated: Array  # (T, E) bool
+    truncated: Array  # (T, E) bool
+    valid: Array  # (T, E) bool: the row is a transition
+
+
+class Spaces:
+    """How an environment's observations and actions become the agent's arrays and back.
+
+    Observations: a Box is flattened, a Discrete is one-hot. Actions: a Discrete is counted from
+    0; a Box is clipped to its bounds on the way to the environment, while the batch keeps the
+    action that was drawn, because that is the one whose log-probability is known.
+    """
+
+    def __init__(self, observation: Any, action: Any) -> None:
+        from gymnasium.spaces import Box, Discrete
+
+        for name, space in (("observation", observation), ("action", action)):
+            if not isinstance(space, (Box, Discrete)):
+                raise ValueError(
+                    f"the {name} space is {space}, which npppo does not support; "
+                    "expected Box or Discrete"
+                )
+        if isinstance(action, Box) and not np.issubdtype(action.dtype, np.floating):
+            raise ValueError(
+                f"the action space is {action}, expected Discrete or a Box of floating numbers"
+            )
+        self.observation, self.action = observation, action
+        self._one_hot = isinstance(observation, Discrete)
+        self.head = "categorical" if isinstance(action, Discrete) else "gaussian"
+        self.observation_size = (
+            int(observation.n) if self._one_hot else int(np.prod(observation.shape))
+        )
+        self.actions = (
+            int(action.n) if self.head == "categorical" else int(np.prod(action.shape))
+        )  # A
+
+    def encode(self, observations: Any) -> Array:
+        """Observations (E, ...) as the agent reads them: (E, D)."""
+        array = np.asarray(observations)
+        if self._one_hot:
+            return np.eye(self.observation_size)[array - self.observation.start]  # (E, D)
+        return array.reshape(len(array), self.observation_size)  # (E, D)
+
+    def decode(self, actions: Array) -> Array:
+        """The agent's actions (E,) or (E, A) as the environment takes them."""
+        if self.head == "categorical":
+            counted: Array = actions + int(self.action.start)  # (E,)
+            return counted
+        shaped = actions.reshape(len(actions), *self.action.shape)  # (E, ...)
+        return shaped.clip(self.action.low, self.action.high).astype(self.action.dtype)
+
+    def describe(self) -> str:
+        """Both spaces in words, to tell one environment from another."""
+        return f"observations {self.observation}, actions {self.action}"
+
+
+def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> str:
+    """ "NEXT_STEP" or "SAME_STEP"; ValueError for any other way of starting the next episode."""
+    mode = env.metadata.get("autoreset_mode")
+    name = getattr(mode, "name", None)
+    if name not in ("NEXT_STEP", "SAME_STEP"):
+        raise ValueError(
+            f"the environment's metadata['autoreset_mode'] is {mode!r}, expected "
+            "AutoresetMode.NEXT_STEP or AutoresetMode.SAME_STEP"
+        )
+    return str(name)
+
+
+class Player:
+    """Steps a vector environment with an agent, across episode and batch boundaries."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        self.env = env
+        self.spaces = Spaces(env.single_observation_space, env.single_action_space)
+        self.same_step = autoreset_mode(env) == "SAME_STEP"
+        self.episodes: list[tuple[float, int]] = []  # (return, length) of each finished one
+        self._observations = np.zeros((env.num_envs, self.spaces.observation_size))  # (E, D)
+        self._ended = np.zeros(env.num_envs, bool)  # (E,): the next row is no transition
+        self._returns = np.zeros(env.num_envs)  # (E,) of the episodes in flight
+        self._lengths = np.zeros(env.num_envs, np.int64)  # (E,)
+
+    def reset(self, seed: int) -> None:
+        """Start new episodes everywhere; those in flight are dropped."""
+        observations, _ = self.env.reset(seed=seed)
+        self._observations = self.spaces.encode(observations)  # (E, D)
+        self._ended = np.zeros_like(self._ended)
+        self._returns = np.zeros_like(self._returns)
+        self._lengths = np.zeros_like(self._lengths)
+
+    def play(self, agent: Agent, steps: int, rng: np.random.Generator) -> Batch:
+        """T = `steps` steps with actions drawn from the agent's policy."""
+        T, E = steps, self.env.num_envs
+        dtype = agent.parameters.dtype
+        observations = np.empty((T + 1, E, self.spaces.observation_size), dtype)
+        rewards = np.empty((T, E), dtype)
+        terminated = np.empty((T, E), bool)
+        truncated = np.empty((T, E), bool)
+        valid = np.ones((T, E), bool)
+        finals: list[tuple[int, int, Array]] = []  # SAME_STEP: (t, e, final observation)
+        noise = agent.head.noise(rng, (T, E), self.spaces.actions)  # (T, E) or (T, E, A)
+        outs, actions = [], []
+        extra: tuple[Array, ...] = ()
+
+        observations[0] = self._observations
+        for t in range(T):
+            expect_finite("observation", observations[t])
+            out, *rest = agent.policy(observations[t])  # (E, A)
+            extra = tuple(rest)
+            action = agent.head.sample(out, *extra, noise[t])  # (E,) or (E, A)
+            following, reward, term, trunc, info = self.env.step(self.spaces.decode(action))
+            observations[t + 1] = self.spaces.encode(following)
+            rewards[t], terminated[t], truncated[t] = reward, term, trunc
+            outs.append(out)
+            actions.append(action)
+            ended = terminated[t] | truncated[t]  # (E,)
+            if self.same_step:
+                finals += [
+                    (t, int(e), self.spaces.encode(info["final_obs"][e][None])[0])
+                    for e in np.flatnonzero(ended)
+                ]
+            else:
+                valid[t] = ~self._ended
+                self._ended = ended
+        self._observations = observations[T]
+        expect_finite("observation", observations[T])
+        expect_finite("reward", rewards)
+        self._count_episodes(rewards, terminated | truncated, valid)
+
+        values = agent.values(observations.reshape((T + 1) * E, -1)).reshape(T + 1, E)
+        next_values = values[1:].copy()  # (T, E)
+        if finals:
+            t_index, e_index, final = zip(*finals, strict=True)
+            final_observations = np.array(final, dtype)  # (K, D)
+            next_values[list(t_index), list(e_index)] = agent.values(final_observations)
+
+        out = np.array(outs)  # (T, E, A)
+        taken = np.array(actions)  # (T, E) or (T, E, A)
+        flat_actions = taken.reshape(T * E, *taken.shape[2:])
+        (log_probs, _), _ = agent.head.evaluate(out.reshape(T * E, -1), *extra, flat_actions)
+        return Batch(
+            observations[:T],
+            taken,
+            log_probs.reshape(T, E),
+            (out, *(array.copy() for array in extra)),
+            values[:T],
+            next_values,
+            rewards,
+            terminated,
+            truncated,
+            valid,
+        )
+
+    def _count_episodes(self, rewards: Array, ended: Array, valid: Array) -> None:
+        """Add the finished episodes of a batch to `episodes` and carry on those in flight."""
+        counted = np.where(valid, rewards, 0).astype(np.float64)  # (T, E)
+        start = np.zeros(len(self._ended), np.int64)  # (E,) where the episode in flight begins
+        for t, e in np.argwhere(ended):
+            rows = slice(start[e], t + 1)
+            episode_return = self._returns[e] + counted[rows, e].sum()
+            episode_length = self._lengths[e] + valid[rows, e].sum()
+            self.episodes.append((float(episode_return), int(episode_length)))
+            self._returns[e], self._lengths[e], start[e] = 0, 0, t + 1
+        in_flight = np.arange(len(rewards))[:, None] >= start  # (T, E) bool
+        self._returns += np.where(in_flight, counted, 0).sum(axis=0)
+        self._lengths += (in_flight & valid).sum(axis=0)
+
+    def state(self) -> dict[str, Array]:
+        """Where the episodes in flight are, beside the state that the environment itself holds."""
+        return {
+            "observations": self._observations,
+            "ended": self._ended,
+            "returns": self._returns,
+            "lengths": self._lengths,
+        }
+
+    def replay(self, seed: int, actions: Array, state: dict[str, Array]) -> bool:
+        """Bring the environment to where `actions` (T, E, ...) led from `reset(seed)`.
+
+        An environment's state need not be saved: from the same seed, the same actions lead to it.
+        Returns whether they did, bit for bit.
+        """
+        self.reset(seed)
+        for action in actions:
+            following, *_ = self.env.step(self.spaces.decode(action))
+            self._observations = self.spaces.encode(following)  # (E, D)
+        repeated = self._observations.astype(state["observations"].dtype)  # (E, D)
+        self._observations = state["observations"]
+        self._ended = state["ended"]
+        self._returns = state["returns"].copy()
+        self._lengths = state["lengths"].copy()
+        return bool(np.array_equal(repeated, state["observations"]))
+
+
+def expect_finite(name: str, array: Array) -> None:
+    """Raise FloatingPointError for the first entry of `array`, (E, D) or (T, E), that is not."""
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = np.argwhere(~finite)[0]
+        e = where[0] if name == "observation" else where[1]
+        raise FloatingPointError(
+            f"the {name} of environment {e} is {array[tuple(where)]}, expected a finite number"
+        )
