@@ -126,7 +126,7 @@ def _taken(log_p: Array, p: Array, actions: ArrayLike) -> tuple[Array, Cache]:
         raise ValueError(f"actions has dtype {actions.dtype}, expected integers")
     # one comparison for both ends: as an unsigned number a negative action is huge
     wrong = actions.astype(np.uint64) >= p.shape[1]  # (N,) bool
-    if wrong.any():
+    if np.count_nonzero(wrong):
         raise ValueError(
             f"actions holds {actions[wrong][0]}, expected 0 to {p.shape[1] - 1} "
             f"beside logits of shape {p.shape}"

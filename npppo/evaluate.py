@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .learner import PPO, make_env
+
+if TYPE_CHECKING:
+    import gymnasium
 
 AT_ONCE = 128  # environments side by side
 
@@ -50,3 +56,42 @@ def _one_round(model: PPO, count: int, seed: int, deterministic: bool) -> list[t
         running &= ~(terminated | truncated)
     env.close()
     return list(zip(returns.tolist(), lengths.tolist(), strict=True))
+
+
+def watch(
+    model: PPO, episodes: int, seed: int, deterministic: bool, video: Path | None
+) -> list[tuple[float, int]]:
+    """Play episodes in a window, or record one into the file `video`."""
+    import gymnasium
+
+    mode = "human" if video is None else "rgb_array"
+    try:
+        env = gymnasium.make(model.env_id or "", render_mode=mode)
+        if video is not None:
+            episodes = 1
+            folder = tempfile.mkdtemp()
+            env = gymnasium.wrappers.RecordVideo(env, folder, disable_logger=True)
+        seeds = np.random.SeedSequence(seed).generate_state(episodes)  # (episodes,)
+        results = [_one_episode(model, env, int(one), deterministic) for one in seeds]
+        env.close()
+        if video is not None:
+            (recorded,) = Path(folder).glob("*.mp4")
+            shutil.move(recorded, video)
+            shutil.rmtree(folder)
+    except (gymnasium.error.Error, ImportError, OSError) as error:
+        raise ValueError(f"cannot show {model.env_id}: {' '.join(str(error).split())}") from None
+    return results
+
+
+def _one_episode(
+    model: PPO, env: gymnasium.Env[Any, Any], seed: int, deterministic: bool
+) -> tuple[float, int]:
+    observation, _ = env.reset(seed=seed)
+    episode_return, length, ended = 0.0, 0, False
+    while not ended:
+        action, _ = model.predict(observation, deterministic)
+        observation, reward, terminated, truncated, _ = env.step(action)
+        episode_return += float(reward)
+        length += 1
+        ended = terminated or truncated
+    return episode_return, length

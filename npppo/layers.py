@@ -46,7 +46,8 @@ def linear(x: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Array, Cache]:
     expect_ndim("W", W, "DM")
     expect_shape("W", W, (x.shape[1], W.shape[1]), "x", x)
     expect_shape("b", b, (W.shape[1],), "W", W)
-    y = x @ W  # (N, M)
+    # np.dot rather than @ here and below: less overhead, and far faster where M is 1
+    y = np.dot(x, W)  # (N, M)
     y += b
     return y, (x, W)
 
@@ -56,11 +57,11 @@ def linear_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Array, Array]:
     x, W = cache
     dy, x, W = floats(dy, x, W)
     expect_shape("dy", dy, (x.shape[0], W.shape[1]), "W", W)
-    # forward: y = x W + b. np.dot rather than @: several times faster where M is 1.
+    # forward: y = x W + b
     dx = np.dot(dy, W.T)  # (N, D)
     dW = np.dot(x.T, dy)  # (D, M)
     # the sum over N as a product with ones: BLAS is faster than a sum down the columns
-    db = np.ones(len(dy), dy.dtype) @ dy  # (M,)
+    db = np.dot(np.ones(len(dy), dy.dtype), dy)  # (M,)
     return dx, dW, db
 
 
@@ -82,8 +83,10 @@ def tanh_backward(dy: ArrayLike, cache: Cache) -> Array:
     dy, y = floats(dy, y)
     expect_shape("dy", dy, y.shape, "y", y)
     # forward: y = tanh(x)
-    dx: Array = dy * (1 - y * y)  # as x
-    return dx
+    slope = y * y  # as x
+    np.subtract(1, slope, out=slope)
+    slope *= dy
+    return slope
 
 
 def relu(x: ArrayLike) -> tuple[Array, Cache]:

@@ -146,6 +146,7 @@ class PPO:
         if total_timesteps < 1:
             raise ValueError(f"total_timesteps is {total_timesteps}, expected 1 or more")
         config = self.config
+        start = time.perf_counter()
         while self.num_timesteps < total_timesteps:
             began = time.perf_counter()
             fraction = self.num_timesteps / total_timesteps
@@ -176,7 +177,7 @@ class PPO:
             self.episodes += len(self.player.episodes)
             self.recent.extend(self.player.episodes)
             self.player.episodes.clear()
-            seconds = time.perf_counter() - began
+            now = time.perf_counter()
             row = {
                 "update": self.updates,
                 "timesteps": self.num_timesteps,
@@ -186,8 +187,8 @@ class PPO:
                 **stats,
                 "learning_rate": learning_rate,
                 "clip_range": clip,
-                "seconds": seconds,
-                "steps_per_second": (self.num_timesteps - steps_before) / seconds,
+                "seconds": now - start,
+                "steps_per_second": (self.num_timesteps - steps_before) / (now - began),
             }
             if callback is not None and callback(row) is False:
                 break

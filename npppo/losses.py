@@ -9,6 +9,7 @@ the value function's error and a bonus for entropy.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -270,7 +271,7 @@ def ppo_objective_backward(dloss: float, cache: ObjectiveCache) -> tuple[Array, 
     dlog_prob = clipped_surrogate_loss_backward(dloss, cache.policy_cache)  # (N,)
     value_backward = clipped_value_loss_backward if cache.clips_values else value_loss_backward
     dvalues = value_backward(dloss * cache.vf_coef, cache.value_cache)  # (N,)
-    rows = max(1, int(np.prod(cache.entropy_shape)))
+    rows = math.prod(cache.entropy_shape)
     dentropy = np.full(cache.entropy_shape, -dloss * cache.ent_coef / rows, dlog_prob.dtype)
     return dlog_prob, dentropy, dvalues
 

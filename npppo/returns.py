@@ -12,6 +12,8 @@ the first one of the next episode. Where both flags are set, `terminated` wins.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -113,7 +115,7 @@ def normalize_advantages(advantages: ArrayLike, eps: float = 1e-8) -> Array:
     PPO normalises each minibatch (Engstrom et al. 2020, section 3; Huang et al. 2022, detail 7).
     """
     (advantages,) = floats(advantages)
-    centred = advantages - advantages.mean()
-    std = np.sqrt((centred * centred).mean())
-    scale = std + float(eps)
+    n = max(1, advantages.size)
+    centred = advantages - advantages.sum() / n
+    scale = math.sqrt((centred * centred).sum() / n) + float(eps)
     return centred / scale if scale > 0 else np.zeros_like(centred)

@@ -78,7 +78,8 @@ class Spaces:
         array = np.asarray(observations)
         if self._one_hot:
             return np.eye(self.observation_size)[array - self.observation.start]  # (E, D)
-        return array.reshape(len(array), self.observation_size)  # (E, D)
+        flat: Array = array.reshape(len(array), self.observation_size)  # (E, D)
+        return flat
 
     def decode(self, actions: Array) -> Array:
         """The agent's actions (E,) or (E, A) as the environment takes them."""

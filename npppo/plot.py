@@ -1,0 +1,52 @@
+"""Learning curves of runs, drawn with matplotlib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .run import read_config, read_progress
+
+PANELS = {
+    "return": "return, mean of the last 100 episodes",
+    "explained_variance": "explained variance",
+    "entropy": "entropy (nats)",
+    "kl": "KL(old ‖ new) of the update (nats)",
+    "clip_fraction": "clip fraction",
+    "value_loss": "value loss",
+}
+
+
+def plot(folders: list[Path], output: Path) -> None:
+    """Draw the progress of the runs in `folders` side by side into `output`."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise ValueError(
+            "plotting needs matplotlib, which is not installed: pip install 'npppo[plot]'"
+        ) from None
+    runs = {folder: read_progress(folder) for folder in folders}
+    for folder, rows in runs.items():
+        if not rows:
+            read_config(folder)
+            raise ValueError(f"{folder} has no progress to plot yet")
+
+    matplotlib.use("Agg")  # a file is drawn, so no screen is needed
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 3, figsize=(13, 6.5), layout="constrained", sharex=True)
+    for axis, (column, title) in zip(axes.flat, PANELS.items(), strict=True):
+        for folder, rows in runs.items():
+            steps = [float(row["timesteps"]) for row in rows]
+            axis.plot(steps, [float(row[column]) for row in rows], label=folder.name, linewidth=1.2)
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3)
+        axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))
+    for axis in axes[-1]:
+        axis.set_xlabel("environment steps")
+    axes[0, 0].legend(fontsize=8)
+    try:
+        figure.savefig(output, dpi=110)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot write the plot {output}: {error}") from None
+    finally:
+        pyplot.close(figure)

@@ -1,0 +1,146 @@
+"""A training run on disk: config.json, progress.csv and checkpoint.npz in one folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .checkpoint import CheckpointError, write_atomically, write_json
+from .learner import PPO, RECENT_EPISODES, Row, load
+
+CONFIG, PROGRESS, CHECKPOINT = "config.json", "progress.csv", "checkpoint.npz"
+LEAST_SECONDS_BETWEEN_SAVES = 1.0
+SAVING_SHARE = 0.02  # of the time, at most
+
+
+def begin(folder: Path, model: PPO, settings: dict[str, Any]) -> None:
+    """Make the folder of a new run; ValueError where it already holds one."""
+    for name in (CONFIG, PROGRESS, CHECKPOINT):
+        if (folder / name).exists():
+            raise ValueError(
+                f"{folder} already holds a run ({name}): go on with it by --resume {folder}, "
+                "or choose another folder with --out"
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make the folder {folder}: {error.strerror}") from None
+    write_json(
+        folder / CONFIG,
+        {"env": model.env_id, "seed": model.seed, **settings, **asdict(model.config)},
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json says; CheckpointError where there is none that can be read."""
+    path = folder / CONFIG
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} holds no run: {path} cannot be read ({error.strerror})"
+        ) from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged ({error})") from None
+    if not isinstance(config, dict) or "env" not in config or "seed" not in config:
+        raise CheckpointError(f"{path} is not the config of a run of npppo")
+    return config
+
+
+def resume(folder: Path) -> tuple[PPO, dict[str, Any]]:
+    """The model of an interrupted run where its last checkpoint left it, and its settings.
+
+    progress.csv is cut back to the same update. A run that ended before its first checkpoint
+    starts again from its config.
+    """
+    config = read_config(folder)
+    settings = {name: config.pop(name) for name in ("total_timesteps", "stop_at")}
+    if (folder / CHECKPOINT).exists():
+        model = load(folder)
+    else:
+        model = PPO(config.pop("env"), **config)
+    rows = [row for row in read_progress(folder) if int(row["update"]) <= model.updates]
+    if rows:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(folder / PROGRESS, lambda file: file.write(text.getvalue().encode()))
+    else:
+        (folder / PROGRESS).unlink(missing_ok=True)
+    return model, settings
+
+
+def read_progress(folder: Path) -> list[dict[str, str]]:
+    """The whole rows of progress.csv; what a crash left of a last one is not among them."""
+    try:
+        with open(folder / PROGRESS, newline="") as file:
+            lines = [line for line in file if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+    return list(csv.DictReader(lines))
+
+
+def train(
+    folder: Path,
+    model: PPO,
+    total_timesteps: int,
+    stop_at: float | None,
+    on_update: Callable[[Row], bool | None],
+) -> bool:
+    """Train, writing progress and checkpoints; returns whether it went to the end.
+
+    The end is `total_timesteps`, or a mean return of the last 100 training episodes of `stop_at`.
+    A false answer of `on_update` interrupts the run, which `resume` then continues bit for bit.
+    """
+    reached = is_reached(model, stop_at)
+    with open(folder / PROGRESS, "a", newline="") as file:
+        writer: csv.DictWriter[str] | None = None
+        last_save, saving = time.perf_counter(), 0.0
+
+        def save() -> None:
+            nonlocal last_save, saving
+            began = time.perf_counter()
+            # the rows first: a checkpoint never stands without the progress that led to it
+            file.flush()
+            os.fsync(file.fileno())
+            model.save(folder / CHECKPOINT)
+            last_save = time.perf_counter()
+            saving = last_save - began
+
+        def callback(row: Row) -> bool:
+            nonlocal writer, reached
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                if file.tell() == 0:
+                    writer.writeheader()
+            writer.writerow(row)
+            goes_on = on_update(row) is not False
+            reached = is_reached(model, stop_at)
+            pause = max(LEAST_SECONDS_BETWEEN_SAVES, saving / SAVING_SHARE)
+            if time.perf_counter() - last_save > pause:
+                save()
+            return goes_on and not reached
+
+        if not reached and model.num_timesteps < total_timesteps:
+            try:
+                model.learn(total_timesteps, callback)
+            except FloatingPointError:
+                file.flush()
+                raise
+            save()
+    return reached or model.num_timesteps >= total_timesteps
+
+
+def is_reached(model: PPO, stop_at: float | None) -> bool:
+    """Whether the last 100 training episodes have a mean return of at least `stop_at`."""
+    if stop_at is None or len(model.recent) < RECENT_EPISODES:
+        return False
+    return sum(episode_return for episode_return, _ in model.recent) / RECENT_EPISODES >= stop_at
