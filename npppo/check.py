@@ -209,10 +209,10 @@ class _Probe:
     def pulled_back(self, dout: Array, cache: Any) -> dict[str, Array]:
         """What the backward returns, under the names of `arrays`."""
         returned = self.backward(dout[()], cache)  # dout[()] is a number where dout is 0-d
-        inputs = [self.given[name] for name in self.wrt]
-        got, expected = _flat({"": returned}), _flat({"": inputs if len(inputs) > 1 else inputs[0]})
+        first, *others = [self.given[name] for name in self.wrt]
+        got, expected = _flat({"": returned}), _flat({"": (first, *others) if others else first})
         if list(got) != list(expected):
-            raise _WrongNumber(
+            raise _WrongGradients(
                 f"{_name(self.backward)} returned {len(got)} arrays, expected {len(expected)}, "
                 f"nested like {', '.join(self.arrays())}"
             )
@@ -220,12 +220,12 @@ class _Probe:
         return dict(zip(self.arrays(), gradients, strict=True))
 
 
-class _WrongNumber(Exception):
-    pass
+class _WrongGradients(Exception):
+    """The backward returned more or fewer arrays than there are to differentiate by."""
 
 
 def _misconduct(probe: _Probe, dout: Array) -> dict[str, str]:
-    """What the functions do to the convention: {what was changed or is missing: how}."""
+    """How the functions break the convention, whatever the numbers: {"x": "changed in …"}."""
     in_forward, in_backward = (
         f"changed in place by {_name(function)}" for function in (probe.forward, probe.backward)
     )
@@ -234,7 +234,7 @@ def _misconduct(probe: _Probe, dout: Array) -> dict[str, str]:
     faults = dict.fromkeys(_changed(point, probe.point()), in_forward)
     try:
         first = probe.pulled_back(lent, cache)
-    except _WrongNumber as error:
+    except _WrongGradients as error:
         return {**faults, "gradients": str(error)}
     changed = _changed({**point, "dout": lent}, {**probe.point(), "dout": dout})
     faults = {**dict.fromkeys(changed, in_backward), **faults}
@@ -533,10 +533,16 @@ def _loss_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield _case(losses, "value_loss", "values", values, targets)
     yield _case(losses, "clipped_value_loss", "values", values, old_values, targets, CLIP)
 
+    outputs = log_prob, rng.uniform(0.5, 1, 8), values
+    data = old_log_prob, advantages, targets
+    hyperparameters = CLIP, 0.5, 0.1, old_values, CLIP
+    wrt = "log_prob entropy values"
+    yield _case(losses, "ppo_objective", wrt, *outputs, *data, *hyperparameters)
+
     logits, actions = rng.normal(size=(8, A)), rng.integers(A, size=8)
     old_log_prob = categorical.categorical_log_prob(logits, actions)[0] - np.log(ratio)
-    data = actions, old_log_prob, advantages, targets
-    yield _case(losses, "ppo_loss", "logits values", logits, values, *data, CLIP, 0.5, 0.1)
+    data = old_log_prob, advantages, targets
+    yield _case(losses, "ppo_loss", "logits values", logits, values, actions, *data, CLIP, 0.5, 0.1)
 
 
 def _agent_cases(rng: np.random.Generator) -> Iterator[Case]:

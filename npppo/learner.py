@@ -165,10 +165,12 @@ class PPO:
                 self._to_replay = None
             steps_before = self.num_timesteps
             try:
-                batch = self.player.play(self.agent, config.n_steps, self._noise_rng)
-                stats = update(
-                    self.agent, self.adam, batch, config, learning_rate, clip, self._order_rng
-                )
+                # what overflows is found by name and stops the training: no warning beside it
+                with np.errstate(over="ignore", invalid="ignore"):
+                    batch = self.player.play(self.agent, config.n_steps, self._noise_rng)
+                    stats = update(
+                        self.agent, self.adam, batch, config, learning_rate, clip, self._order_rng
+                    )
             except FloatingPointError as error:
                 raise FloatingPointError(f"update {self.updates + 1}: {error}") from None
             self._segment_actions.append(self._compact(batch.actions))

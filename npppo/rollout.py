@@ -77,7 +77,7 @@ class Spaces:
         """Observations (E, ...) as the agent reads them: (E, D)."""
         array = np.asarray(observations)
         if self._one_hot:
-            return np.eye(self.observation_size)[array - self.observation.start]  # (E, D)
+            array = np.eye(self.observation_size)[array - self.observation.start]  # (E, D)
         flat: Array = array.reshape(len(array), self.observation_size)  # (E, D)
         return flat
 

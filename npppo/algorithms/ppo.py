@@ -242,6 +242,6 @@ def how_far(agent: Agent, rows: Rows, clip: float) -> dict[str, float]:
         "kl": float(kl.mean()),
         "approx_kl": float(approx_kl(log_prob, rows.old_log_prob)),
         "clip_fraction": float(clip_fraction(log_prob, rows.old_log_prob, clip)),
-        "max_ratio": math.exp(float((log_prob - rows.old_log_prob).max())),
+        "max_ratio": float(np.exp((log_prob - rows.old_log_prob).max())),
         "explained_variance": float(explained_variance(rows.old_values, rows.targets)),
     }
