@@ -1,6 +1,7 @@
 """npppo: Proximal Policy Optimization with nothing between the reader and the mathematics."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    try:
-        return getattr(import_module("npppo.contract"), name)
-    except AttributeError:
-        raise AttributeError(f"module 'npppo' has no attribute {name!r}") from None
+    contract = import_module("npppo.contract")
+    if hasattr(contract, name):
+        return getattr(contract, name)
+    if not name.startswith("_") and find_spec(f"npppo.{name}"):
+        return import_module(f"npppo.{name}")
+    raise AttributeError(f"module 'npppo' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 # The networks are small: a second BLAS thread costs more than it brings. This must come before
 # the first import of NumPy, which is why the commands import what they need when they run.
@@ -59,13 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, without the usage of twenty options."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_WRONG_INPUT, f"npppo: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> Parser:
     from dataclasses import fields
 
     from . import __version__
     from .algorithms.ppo import PPOConfig
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="npppo",
         description="Proximal Policy Optimization in NumPy, every gradient by hand.",
         allow_abbrev=False,
@@ -328,7 +335,8 @@ def plot_command(folders: list[Path], output: Path) -> int:
 
 def check_command(seed: int) -> int:
     """Check every gradient of the package and print the table."""
-    from .check import check_package, format_table
+    from .check import format_table
+    from .check_cases import check_package
 
     results = check_package(seed)
     print(format_table(results))

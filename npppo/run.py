@@ -62,10 +62,8 @@ def resume(folder: Path) -> tuple[PPO, dict[str, Any]]:
     """
     config = read_config(folder)
     settings = {name: config.pop(name) for name in ("total_timesteps", "stop_at")}
-    if (folder / CHECKPOINT).exists():
-        model = load(folder)
-    else:
-        model = PPO(config.pop("env"), **config)
+    has_checkpoint = (folder / CHECKPOINT).exists()
+    model = load(folder) if has_checkpoint else PPO(config.pop("env"), **config)
     rows = [row for row in read_progress(folder) if int(row["update"]) <= model.updates]
     if rows:
         text = io.StringIO()
