@@ -170,6 +170,7 @@ def train_command(
         folder = resume
         steps = steps if steps is not None else settings["total_timesteps"]
         stop_at = stop_at if stop_at is not None else settings["stop_at"]
+        run.write_config(folder, model, {"total_timesteps": steps, "stop_at": stop_at})
         print(f"resuming {folder} at {model.num_timesteps:,} steps")
     else:
         if env is None:

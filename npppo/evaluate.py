@@ -78,7 +78,7 @@ def watch(
             (recorded,) = Path(folder).glob("*.mp4")
             shutil.move(recorded, video)
             shutil.rmtree(folder)
-    except (gymnasium.error.Error, ImportError, OSError) as error:
+    except (gymnasium.error.Error, ImportError, OSError, RuntimeError) as error:
         raise ValueError(f"cannot show {model.env_id}: {' '.join(str(error).split())}") from None
     return results
 

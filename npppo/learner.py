@@ -134,22 +134,34 @@ class PPO:
     def learn(
         self, total_timesteps: int, callback: Callable[[Row], bool | None] | None = None
     ) -> PPO:
-        """Train until `total_timesteps` have been made in all; returns self.
+        """Train for `total_timesteps` more steps; returns self.
 
-        A second call, or one on a loaded model, goes on where the last one stopped. After each
-        update `callback` gets what there is to log; the training ends early when it returns False.
-        Rows that are no transition are not counted. The last batch is not cut short.
+        A second call goes on where the last one stopped, with schedules that start again. After
+        each update `callback` gets what there is to log; the training ends early when it returns
+        False. Rows that are no transition are not counted. The last batch is not cut short.
 
         Raises FloatingPointError, naming the update and the array, when an observation, reward,
         loss or gradient is not finite.
         """
         if total_timesteps < 1:
             raise ValueError(f"total_timesteps is {total_timesteps}, expected 1 or more")
+        return self._learn(self.num_timesteps, self.num_timesteps + total_timesteps, callback)
+
+    def learn_until(
+        self, num_timesteps: int, callback: Callable[[Row], bool | None] | None = None
+    ) -> PPO:
+        """As `learn`, but until `num_timesteps` have been made in all, from the very first on.
+
+        This is how an interrupted training goes on: its schedules stay those of the whole.
+        """
+        return self._learn(0, num_timesteps, callback)
+
+    def _learn(self, first: int, last: int, callback: Callable[[Row], bool | None] | None) -> PPO:
         config = self.config
         start = time.perf_counter()
-        while self.num_timesteps < total_timesteps:
+        while self.num_timesteps < last:
             began = time.perf_counter()
-            fraction = self.num_timesteps / total_timesteps
+            fraction = (self.num_timesteps - first) / (last - first)
             learning_rate = _scheduled(config.learning_rate, config.learning_rate_end, fraction)
             clip = _scheduled(config.clip_range, config.clip_range_end, fraction)
             if not self._playing or self.updates % self._segment_updates() == 0:

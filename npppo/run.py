@@ -32,10 +32,13 @@ def begin(folder: Path, model: PPO, settings: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"cannot make the folder {folder}: {error.strerror}") from None
-    write_json(
-        folder / CONFIG,
-        {"env": model.env_id, "seed": model.seed, **settings, **asdict(model.config)},
-    )
+    write_config(folder, model, settings)
+
+
+def write_config(folder: Path, model: PPO, settings: dict[str, Any]) -> None:
+    """Write config.json: the environment, the seed, when to end, and the hyperparameters."""
+    start = {"env": model.env_id, "seed": model.seed}
+    write_json(folder / CONFIG, {**start, **settings, **asdict(model.config)})
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -129,7 +132,7 @@ def train(
 
         if not reached and model.num_timesteps < total_timesteps:
             try:
-                model.learn(total_timesteps, callback)
+                model.learn_until(total_timesteps, callback)
             except FloatingPointError:
                 file.flush()
                 raise
