@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .shapes import Array, Cache, expect_ndim, expect_shape, floats
+from .shapes import Array, Cache, expect_ndim, expect_shape, floats, number
 
 __all__ = [
     "gaussian_log_prob",
@@ -82,7 +82,7 @@ def gaussian_entropy_backward(dentropy: ArrayLike, cache: Cache) -> Array:
     """Gradient `dlog_std` of `gaussian_entropy`."""
     (log_std,) = cache
     # forward: entropy = Σ log_std + constant
-    return np.full_like(log_std, dentropy)  # (A,)
+    return np.full_like(log_std, number("dentropy", dentropy))  # (A,)
 
 
 def gaussian_kl(

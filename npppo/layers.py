@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .shapes import Array, Cache, Layers, expect_ndim, expect_shape, floats
+from .shapes import Array, Cache, Layers, expect_ndim, expect_shape, floats, number
 
 __all__ = [
     "linear",
@@ -212,4 +212,4 @@ def orthogonal(rng: np.random.Generator, shape: tuple[int, int], gain: float) ->
     rows, columns = max(shape), min(shape)
     Q, R = np.linalg.qr(rng.standard_normal((rows, columns)))  # (rows, columns), (columns, columns)
     Q *= np.where(np.diag(R) < 0, -1.0, 1.0)
-    return float(gain) * (Q if shape[0] >= shape[1] else Q.T)
+    return number("gain", gain) * (Q if shape[0] >= shape[1] else Q.T)

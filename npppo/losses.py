@@ -19,7 +19,7 @@ from .categorical import (
     categorical_evaluate,
     categorical_evaluate_backward,
 )
-from .shapes import Array, Cache, expect_ndim, expect_shape, floats
+from .shapes import Array, Cache, expect_ndim, expect_shape, floats, number
 
 __all__ = [
     "importance_ratio",
@@ -84,7 +84,7 @@ def policy_gradient_loss_backward(dloss: float, cache: Cache) -> Array:
     """Gradient `dlog_prob` of `policy_gradient_loss`."""
     (advantages,) = cache
     # forward: loss = -1/N Σ log_prob A
-    dlog_prob: Array = advantages * (-float(dloss) / len(advantages))  # (N,)
+    dlog_prob: Array = advantages * (-number("dloss", dloss) / len(advantages))  # (N,)
     return dlog_prob
 
 
@@ -117,7 +117,7 @@ def clipped_surrogate_loss(
     ratio, _ = importance_ratio(log_prob, old_log_prob)  # (N,)
     ratio, advantages = floats(ratio, advantages)
     expect_shape("advantages", advantages, ratio.shape, "log_prob", ratio)
-    clip = float(clip)
+    clip = number("clip", clip)
     clipped_ratio = np.minimum(np.maximum(ratio, 1 - clip), 1 + clip)  # (N,)
     unclipped = ratio * advantages  # (N,)
     clipped = clipped_ratio * advantages  # (N,)
@@ -131,7 +131,7 @@ def clipped_surrogate_loss_backward(dloss: float, cache: Cache) -> Array:
     """Gradient `dlog_prob` of `clipped_surrogate_loss`."""
     unclipped, flows, _ = cache
     # forward: loss = -1/N Σ min(r A, clip(r) A), and d(r A)/dlog_prob = r A
-    return np.where(flows, unclipped, 0) * (-float(dloss) / len(flows))  # (N,)
+    return np.where(flows, unclipped, 0) * (-number("dloss", dloss) / len(flows))  # (N,)
 
 
 def value_loss(values: ArrayLike, targets: ArrayLike) -> tuple[Array, Cache]:
@@ -153,7 +153,7 @@ def value_loss_backward(dloss: float, cache: Cache) -> Array:
     """Gradient `dvalues` of `value_loss`."""
     (error,) = cache
     # forward: loss = 1/(2N) Σ error²
-    dvalues: Array = error * (float(dloss) / len(error))  # (N,)
+    dvalues: Array = error * (number("dloss", dloss) / len(error))  # (N,)
     return dvalues
 
 
@@ -181,11 +181,12 @@ def clipped_value_loss(
     expect_ndim("values", values, "N")
     expect_shape("old_values", old_values, values.shape, "values", values)
     expect_shape("targets", targets, values.shape, "values", values)
-    clip = float(clip)
+    clip = number("clip", clip)
     step = values - old_values  # (N,)
     inside = (step.real >= -clip) & (step.real <= clip)  # (N,) bool
     # values inside the band as they are: old + (v - old) would not give back v to the last bit
-    clipped = np.where(inside, values, old_values + np.where(step.real > 0, clip, -clip))  # (N,)
+    bounded = np.minimum(np.maximum(step, -clip), clip)  # (N,)
+    clipped = np.where(inside, values, old_values + bounded)  # (N,)
     error = values - targets  # (N,)
     clipped_error = clipped - targets  # (N,)
     unclipped_wins = (error * error).real >= (clipped_error * clipped_error).real  # (N,) bool
@@ -198,7 +199,7 @@ def clipped_value_loss_backward(dloss: float, cache: Cache) -> Array:
     """Gradient `dvalues` of `clipped_value_loss`."""
     larger, flows = cache
     # forward: loss = 1/(2N) Σ larger², and larger moves with v where the gradient flows
-    return np.where(flows, larger, 0) * (float(dloss) / len(larger))  # (N,)
+    return np.where(flows, larger, 0) * (number("dloss", dloss) / len(larger))  # (N,)
 
 
 class ObjectiveCache(NamedTuple):
@@ -248,7 +249,7 @@ def ppo_objective(
         value_term, value_cache = clipped_value_loss(values, old_values, targets, clip_vf)
     expect_shape("values", np.asarray(values), np.shape(log_prob), "log_prob", np.asarray(log_prob))
     (entropy,) = floats(entropy)
-    vf_coef, ent_coef = float(vf_coef), float(ent_coef)
+    vf_coef, ent_coef = number("vf_coef", vf_coef), number("ent_coef", ent_coef)
     mean_entropy = entropy.sum() / entropy.size
     loss = policy_term + vf_coef * value_term - ent_coef * mean_entropy
     return loss, ObjectiveCache(
@@ -266,7 +267,7 @@ def ppo_objective(
 
 def ppo_objective_backward(dloss: float, cache: ObjectiveCache) -> tuple[Array, Array, Array]:
     """Gradients `dlog_prob, dentropy, dvalues` of `ppo_objective`."""
-    dloss = float(dloss)
+    dloss = number("dloss", dloss)
     # forward: loss = policy_loss + vf_coef · value_loss - ent_coef · mean(entropy)
     dlog_prob = clipped_surrogate_loss_backward(dloss, cache.policy_cache)  # (N,)
     value_backward = clipped_value_loss_backward if cache.clips_values else value_loss_backward
@@ -346,7 +347,7 @@ def clip_fraction(log_prob: ArrayLike, old_log_prob: ArrayLike, clip: float) -> 
     Source: OpenAI Baselines' `clipfrac`; Huang et al. 2022, detail 12.
     """
     ratio, _ = importance_ratio(log_prob, old_log_prob)  # (N,)
-    share: Array = (abs(ratio - 1) > float(clip)).sum(dtype=ratio.dtype) / len(ratio)
+    share: Array = (abs(ratio - 1) > number("clip", clip)).sum(dtype=ratio.dtype) / len(ratio)
     return share
 
 

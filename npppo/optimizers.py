@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .shapes import Array, expect_ndim, expect_shape, floats
+from .shapes import Array, expect_ndim, expect_shape, floats, number
 
 __all__ = [
     "clip_grad_norm",
@@ -31,7 +31,7 @@ def clip_grad_norm(grads: Sequence[ArrayLike], max_norm: float) -> tuple[list[Ar
     """
     arrays = [floats(grad)[0] for grad in grads]
     norm = _norm(arrays)
-    max_norm = float(max_norm)
+    max_norm = number("max_norm", max_norm)
     scale = max_norm / norm if norm > max_norm else 1.0
     return [array * scale for array in arrays], norm
 
@@ -52,7 +52,7 @@ def sgd_step(param: ArrayLike, grad: ArrayLike, lr: float) -> Array:
     """One step of gradient descent: param - lr · grad. Any shape -> same shape."""
     param, grad = floats(param, grad)
     expect_shape("grad", grad, param.shape, "param", param)
-    new: Array = param - float(lr) * grad
+    new: Array = param - number("lr", lr) * grad
     return new
 
 
@@ -89,7 +89,8 @@ def adam_step(
     step = int(step)
     if step < 1:
         raise ValueError(f"step is {step}, expected 1 or more (1 on the first call)")
-    lr, beta1, beta2, eps = float(lr), float(beta1), float(beta2), float(eps)
+    lr, eps = number("lr", lr), number("eps", eps)
+    beta1, beta2 = number("beta1", beta1), number("beta2", beta2)
     m = beta1 * m
     m += (1 - beta1) * grad
     v = beta2 * v
@@ -126,11 +127,12 @@ def conjugate_gradient(
     r = b / unit  # (D,), the residual b - A x
     p = r  # (D,)
     rr = r @ r
-    goal = float(tolerance) ** 2 * rr
+    goal = number("tolerance", tolerance) ** 2 * rr
     for _ in range(iterations):
         if rr <= goal:
             break
         Ap = matvec(p)  # (D,)
+        expect_shape("matvec(p)", Ap, p.shape, "b", b)
         pAp = p @ Ap
         if pAp == 0:  # a direction that A does not see: no step along it changes the residual
             break

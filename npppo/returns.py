@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .shapes import Array, expect_ndim, expect_shape, flags, floats
+from .shapes import Array, expect_ndim, expect_shape, flags, floats, number
 
 __all__ = [
     "discounted_returns",
@@ -45,7 +45,7 @@ def discounted_returns(
     rewards, next_values = floats(rewards, next_values)
     terminated, truncated = _episode_ends(rewards, terminated, truncated)
     expect_shape("next_values", next_values, rewards.shape, "rewards", rewards)
-    gamma = float(gamma)
+    gamma = number("gamma", gamma)
 
     returns = np.empty_like(rewards)  # (T, E)
     following = next_values[-1:]  # (1, E), then (E,)
@@ -84,7 +84,7 @@ def gae(
     terminated, truncated = _episode_ends(rewards, terminated, truncated)
     expect_shape("values", values, rewards.shape, "rewards", rewards)
     expect_shape("next_values", next_values, rewards.shape, "rewards", rewards)
-    gamma, lam = float(gamma), float(lam)
+    gamma, lam = number("gamma", gamma), number("lam", lam)
 
     # where, not a product: whatever stands behind an end, nan included, has no part in the sum
     deltas = rewards + gamma * np.where(terminated, 0, next_values) - values  # (T, E)
@@ -117,5 +117,5 @@ def normalize_advantages(advantages: ArrayLike, eps: float = 1e-8) -> Array:
     (advantages,) = floats(advantages)
     n = max(1, advantages.size)
     centred = advantages - advantages.sum() / n
-    scale = math.sqrt((centred * centred).sum() / n) + float(eps)
+    scale = math.sqrt((centred * centred).sum() / n) + number("eps", eps)
     return centred / scale if scale > 0 else np.zeros_like(centred)

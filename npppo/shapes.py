@@ -46,6 +46,19 @@ def _all_alike(values: tuple[ArrayLike, ...]) -> TypeGuard[tuple[Array, ...]]:
     return True
 
 
+def number(name: str, value: ArrayLike) -> float:
+    """A hyperparameter or d loss / d loss as a Python float, which promotes no array's dtype.
+
+    Raises ValueError for anything but a single number.
+    """
+    if type(value) is float:
+        return value
+    array = np.asarray(value)
+    if array.shape != ():
+        raise ValueError(f"{name} has shape {array.shape}, expected shape ()")
+    return float(array)
+
+
 def flags(value: ArrayLike) -> Array:
     """Episode flags as bool; 0/1 integers or floats mean the same."""
     return np.asarray(value).astype(bool, copy=False)

@@ -1,0 +1,24 @@
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("properties")
+
+# The same examples on every machine and every run: a red suite is red for everybody. No example
+# is timed, so that a busy machine cannot fail a right formula.
+settings.register_profile(
+    "npppo",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("npppo")
+
+
+@pytest.fixture(scope="session")
+def api():
+    """The implementation under test; test_mutants.py puts broken ones in its place."""
+    import npppo
+
+    return npppo

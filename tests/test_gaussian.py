@@ -1,0 +1,77 @@
+"""The Gaussian policy, against Python's own NormalDist and exact quadrature."""
+
+from math import exp, fsum, log
+from statistics import NormalDist
+
+import numpy as np
+from properties import assert_close, property_of
+from strategies import gaussian_pairs, gaussians_and_actions, log_stds
+
+# Five nodes integrate polynomials up to degree 9 against a normal distribution exactly, and the
+# logarithm of a normal density is one of degree 2.
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+
+
+def log_density(x, mean, log_std):
+    return log(NormalDist(mean, exp(log_std)).pdf(x))
+
+
+def expectation(f, mean, log_std):
+    points = mean + exp(log_std) * NODES
+    return fsum(w * f(x) for w, x in zip(WEIGHTS, points, strict=True))
+
+
+@property_of("gaussian_log_prob", case=gaussians_and_actions())
+def test_log_prob_sums_the_log_densities_of_the_dimensions(api, case):
+    mean, log_std, actions = case
+    expected = [
+        fsum(map(log_density, a_row, mean_row, log_std))
+        for a_row, mean_row in zip(actions, mean, strict=True)
+    ]
+    assert_close(api.gaussian_log_prob(mean, log_std, actions)[0], np.array(expected))
+
+
+@property_of("gaussian_entropy", case=log_stds())
+def test_entropy_is_the_mean_of_minus_the_log_density(api, case):
+    (log_std,) = case
+    expected = -fsum(expectation(lambda x, s=s: log_density(x, 0, s), 0, s) for s in log_std)
+    assert_close(api.gaussian_entropy(log_std)[0], expected)
+
+
+@property_of("gaussian_kl", case=gaussian_pairs())
+def test_kl_is_the_old_policy_s_mean_of_the_log_ratio(api, case):
+    old_mean, old_log_std, mean, log_std = case
+
+    def kl(m0, s0, m1, s1):
+        return expectation(lambda x: log_density(x, m0, s0) - log_density(x, m1, s1), m0, s0)
+
+    expected = [
+        fsum(map(kl, old_row, old_log_std, row, log_std))
+        for old_row, row in zip(old_mean, mean, strict=True)
+    ]
+    assert_close(api.gaussian_kl(*case)[0], np.array(expected))
+
+
+@property_of("gaussian_kl", case=gaussian_pairs())
+def test_kl_is_positive_and_zero_to_itself(api, case):
+    _, _, mean, log_std = case
+    assert (api.gaussian_kl(*case)[0] > 0).all()
+    assert_close(api.gaussian_kl(mean, log_std, mean, log_std)[0], np.zeros(len(mean)))
+
+
+@property_of("gaussian_log_prob", "gaussian_log_prob_backward", case=gaussians_and_actions())
+def test_narrow_and_wide_gaussians(api, case):
+    """σ² must not underflow where σ is harmless: z = (a - mean) / σ is what counts."""
+    mean, log_std, actions = case
+    for shift in (-200.0, 200.0):
+        scale = exp(shift)
+        args = (mean * scale, log_std + shift, actions * scale)
+        log_prob, cache = api.gaussian_log_prob(*args)
+        expected = api.gaussian_log_prob(*case)[0] - shift * len(log_std)
+        assert_close(log_prob / 200, expected / 200)
+        ones = np.ones(len(mean))
+        dmean, dlog_std = api.gaussian_log_prob_backward(ones, cache)
+        plain = api.gaussian_log_prob_backward(ones, api.gaussian_log_prob(*case)[1])
+        assert_close(dmean * scale, plain[0])
+        assert_close(dlog_std, plain[1])
