@@ -2,11 +2,15 @@
 
 A forward returns `(out, cache)`. Its backward takes `dout` = d loss / d out for some scalar loss
 and returns d loss / d input for every input, by the chain rule. `dx` means d loss / dx.
+
+A public function checks its arguments and leaves the arithmetic to the private one of the same
+name below it, so that `mlp`, which runs many of them, checks once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,9 +47,11 @@ def linear(x: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Array, Cache]:
     """
     x, W, b = floats(x, W, b)
     expect_ndim("x", x, "ND")
-    expect_ndim("W", W, "DM")
-    expect_shape("W", W, (x.shape[1], W.shape[1]), "x", x)
-    expect_shape("b", b, (W.shape[1],), "W", W)
+    _expect_layer(W, b, x)
+    return _linear(x, W, b)
+
+
+def _linear(x: Array, W: Array, b: Array) -> tuple[Array, Cache]:
     # np.dot rather than @ here and below: less overhead, and far faster where M is 1
     y = np.dot(x, W)  # (N, M)
     y += b
@@ -57,6 +63,11 @@ def linear_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Array, Array]:
     x, W = cache
     dy, x, W = floats(dy, x, W)
     expect_shape("dy", dy, (x.shape[0], W.shape[1]), "W", W)
+    return _linear_backward(dy, (x, W))
+
+
+def _linear_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
+    x, W = cache
     # forward: y = x W + b
     dx = np.dot(dy, W.T)  # (N, D)
     dW = np.dot(x.T, dy)  # (D, M)
@@ -73,7 +84,11 @@ def tanh(x: ArrayLike) -> tuple[Array, Cache]:
         dx = dy (1 - y²)
     """
     (x,) = floats(x)
-    y = np.tanh(x)
+    return _tanh(x)
+
+
+def _tanh(x: Array) -> tuple[Array, Cache]:
+    y = np.tanh(x)  # as x
     return y, (y,)
 
 
@@ -82,11 +97,16 @@ def tanh_backward(dy: ArrayLike, cache: Cache) -> Array:
     (y,) = cache
     dy, y = floats(dy, y)
     expect_shape("dy", dy, y.shape, "y", y)
-    # forward: y = tanh(x)
-    slope = y * y  # as x
-    np.subtract(1, slope, out=slope)
-    slope *= dy
-    return slope
+    return _tanh_backward(dy, (y,))
+
+
+def _tanh_backward(dy: Array, cache: Cache) -> Array:
+    (y,) = cache
+    # forward: y = tanh(x), with the slope 1 - y²
+    dx: Array = y * y  # as x
+    np.subtract(1, dx, out=dx)
+    dx *= dy
+    return dx
 
 
 def relu(x: ArrayLike) -> tuple[Array, Cache]:
@@ -96,6 +116,10 @@ def relu(x: ArrayLike) -> tuple[Array, Cache]:
     Convention at the kink: the derivative at exactly 0 is 0.
     """
     (x,) = floats(x)
+    return _relu(x)
+
+
+def _relu(x: Array) -> tuple[Array, Cache]:
     active = x.real > 0  # as x, bool
     return np.where(active, x, 0), (active,)
 
@@ -105,15 +129,20 @@ def relu_backward(dy: ArrayLike, cache: Cache) -> Array:
     (active,) = cache
     (dy,) = floats(dy)
     expect_shape("dy", dy, active.shape, "x", active)
+    return _relu_backward(dy, cache)
+
+
+def _relu_backward(dy: Array, cache: Cache) -> Array:
+    (active,) = cache
     # forward: y = x where x > 0, else 0
     return np.where(active, dy, 0)  # as x
 
 
-Forward = Callable[[ArrayLike], tuple[Array, Cache]]
-Backward = Callable[[ArrayLike, Cache], Array]
+Forward = Callable[[Array], tuple[Array, Cache]]
+Backward = Callable[[Array, Cache], Array]
 ACTIVATIONS: dict[str, tuple[Forward, Backward]] = {
-    "tanh": (tanh, tanh_backward),
-    "relu": (relu, relu_backward),
+    "tanh": (_tanh, _tanh_backward),
+    "relu": (_relu, _relu_backward),
 }
 
 
@@ -135,15 +164,39 @@ def mlp(x: ArrayLike, params: Layers, activation: str = "tanh") -> tuple[Array, 
     Source: Rumelhart, Hinton & Williams 1986.
     """
     act, _ = _activation(activation)
-    if not params:
-        raise ValueError("params is an empty list, expected at least one (W, b)")
-    h, linear_cache = linear(x, *params[0])  # (N, width)
+    h, params = _stack(x, params)  # (N, D)
+    h, linear_cache = _linear(h, *params[0])  # (N, width)
     caches = [linear_cache]
     for W, b in params[1:]:
         h, act_cache = act(h)  # (N, width)
-        h, linear_cache = linear(h, W, b)  # (N, next width)
+        h, linear_cache = _linear(h, W, b)  # (N, next width)
         caches += [act_cache, linear_cache]
     return h, (caches, activation)
+
+
+def _stack(x: ArrayLike, params: Layers) -> tuple[Array, Layers]:
+    """The arguments of `mlp` as arrays of one dtype, after checking that they fit together."""
+    if not params:
+        raise ValueError("params is an empty list, expected at least one (W, b)")
+    arrays = floats(x, *chain.from_iterable(params))
+    h, layers = arrays[0], list(zip(arrays[1::2], arrays[2::2], strict=True))
+    expect_ndim("x", h, "ND")
+    below = h
+    for W, b in layers:
+        _expect_layer(W, b, below)
+        below = W
+    return h, layers
+
+
+def _expect_layer(W: Array, b: Array, below: Array) -> None:
+    """Raise ValueError unless W is (D, M) and b (M,) on top of `below`, whose last axis is D."""
+    if W.ndim != 2 or len(W) != below.shape[-1]:
+        raise ValueError(
+            f"W has shape {W.shape}, expected shape ({below.shape[-1]}, M) "
+            f"on top of shape {below.shape}"
+        )
+    if b.shape != W.shape[1:]:
+        raise ValueError(f"b has shape {b.shape}, expected {W.shape[1:]} beside W of {W.shape}")
 
 
 def mlp_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Layers]:
@@ -155,7 +208,7 @@ def mlp_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Layers]:
     grads = [(dW, db)]
     for linear_cache, act_cache in zip(caches[-3::-2], caches[-2::-2], strict=True):
         dx = act_backward(dx, act_cache)  # (N, width)
-        dx, dW, db = linear_backward(dx, linear_cache)
+        dx, dW, db = _linear_backward(dx, linear_cache)
         grads.append((dW, db))
     return dx, grads[::-1]
 
@@ -176,17 +229,17 @@ def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "ta
     Used for Fisher-vector products without a second derivative (Pearlmutter 1994).
     """
     act, act_backward = _activation(activation)
-    if len(dparams) != len(params) or not params:
+    if len(dparams) != len(params):
         raise ValueError(
             f"dparams has {len(dparams)} layers and params {len(params)}, expected equally many"
         )
-    (h,) = floats(x)  # (N, D)
+    h, params = _stack(x, params)  # (N, D)
     dh = np.zeros_like(h)  # (N, D): x does not move
     for i, ((W, b), (dW, db)) in enumerate(zip(params, dparams, strict=True)):
         if i:
             h, act_cache = act(h)  # (N, width)
             dh = act_backward(dh, act_cache)  # (N, width)
-        y, _ = linear(h, W, b)  # (N, next width)
+        y, _ = _linear(h, W, b)  # (N, next width)
         dW, db, W = floats(dW, db, W)
         expect_shape(f"dparams[{i}][0]", dW, W.shape, f"params[{i}][0]", W)
         expect_shape(f"dparams[{i}][1]", db, (W.shape[1],), f"params[{i}][0]", W)
@@ -212,4 +265,5 @@ def orthogonal(rng: np.random.Generator, shape: tuple[int, int], gain: float) ->
     rows, columns = max(shape), min(shape)
     Q, R = np.linalg.qr(rng.standard_normal((rows, columns)))  # (rows, columns), (columns, columns)
     Q *= np.where(np.diag(R) < 0, -1.0, 1.0)
-    return number("gain", gain) * (Q if shape[0] >= shape[1] else Q.T)
+    W: Array = number("gain", gain) * (Q if shape[0] >= shape[1] else Q.T)  # shape
+    return W
