@@ -13,10 +13,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "n_envs": 32,
         "n_steps": 32,
         "batch_size": 256,
-        "n_epochs": 6,
-        "learning_rate": 3e-3,
+        "n_epochs": 5,
+        "learning_rate": 4e-3,
         "learning_rate_end": 0.0,
         "gamma": 0.98,
         "gae_lambda": 0.95,
+        "ent_coef": 0.003,
     },
 }
