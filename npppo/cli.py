@@ -293,7 +293,7 @@ def _print_results(results: list[tuple[float, int]], policy: str) -> None:
 
     returns, lengths = (np.array(column) for column in zip(*results, strict=True))  # (N,)
     print(
-        f"{len(returns)} episodes, {policy} policy: return {returns.mean():.2f} "
+        f"{len(returns)} episode{'s'[: len(returns) > 1]}, {policy} policy: return {returns.mean():.2f} "
         f"± {returns.std():.2f} (from {returns.min():.1f} to {returns.max():.1f}), "
         f"length {lengths.mean():.1f}"
     )

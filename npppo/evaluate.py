@@ -64,22 +64,28 @@ def watch(
     """Play episodes in a window, or record one into the file `video`."""
     import gymnasium
 
-    mode = "human" if video is None else "rgb_array"
     try:
-        env = gymnasium.make(model.env_id or "", render_mode=mode)
-        if video is not None:
-            episodes = 1
-            folder = tempfile.mkdtemp()
-            env = gymnasium.wrappers.RecordVideo(env, folder, disable_logger=True)
-        seeds = np.random.SeedSequence(seed).generate_state(episodes)  # (episodes,)
-        results = [_one_episode(model, env, int(one), deterministic) for one in seeds]
-        env.close()
-        if video is not None:
-            (recorded,) = Path(folder).glob("*.mp4")
-            shutil.move(recorded, video)
-            shutil.rmtree(folder)
+        if video is None:
+            env = gymnasium.make(model.env_id or "", render_mode="human")
+            return _episodes(model, env, episodes, seed, deterministic)
+        with tempfile.TemporaryDirectory() as folder:
+            films = Path(folder, "films")
+            env = gymnasium.make(model.env_id or "", render_mode="rgb_array")
+            env = gymnasium.wrappers.RecordVideo(env, str(films), disable_logger=True)
+            results = _episodes(model, env, 1, seed, deterministic)
+            (film,) = films.glob("*.mp4")
+            shutil.move(film, video)
+            return results
     except (gymnasium.error.Error, ImportError, OSError, RuntimeError) as error:
         raise ValueError(f"cannot show {model.env_id}: {' '.join(str(error).split())}") from None
+
+
+def _episodes(
+    model: PPO, env: gymnasium.Env[Any, Any], count: int, seed: int, deterministic: bool
+) -> list[tuple[float, int]]:
+    seeds = np.random.SeedSequence(seed).generate_state(count)  # (count,)
+    results = [_one_episode(model, env, int(one), deterministic) for one in seeds]
+    env.close()
     return results
 
 
