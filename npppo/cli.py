@@ -292,8 +292,9 @@ def _print_results(results: list[tuple[float, int]], policy: str) -> None:
     import numpy as np
 
     returns, lengths = (np.array(column) for column in zip(*results, strict=True))  # (N,)
+    episodes = "1 episode" if len(returns) == 1 else f"{len(returns)} episodes"
     print(
-        f"{len(returns)} episode{'s'[: len(returns) > 1]}, {policy} policy: return {returns.mean():.2f} "
+        f"{episodes}, {policy} policy: return {returns.mean():.2f} "
         f"± {returns.std():.2f} (from {returns.min():.1f} to {returns.max():.1f}), "
         f"length {lengths.mean():.1f}"
     )
