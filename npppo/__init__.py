@@ -8,19 +8,24 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .contract import *
+    from .learner import *
 
 # Loaded on first use, not here: the commands must choose the number of BLAS threads before NumPy
 # is imported, and whoever wants one formula need not wait for the rest.
+HOMES = ("npppo.contract", "npppo.learner")  # the formulas; the trainer
 
 
 def __getattr__(name: str) -> Any:
-    contract = import_module("npppo.contract")
-    if hasattr(contract, name):
-        return getattr(contract, name)
+    if name == "__all__":
+        return [public for home in HOMES for public in import_module(home).__all__]
+    for home in HOMES:
+        if name in import_module(home).__all__:
+            globals()[name] = getattr(import_module(home), name)
+            return globals()[name]
     if not name.startswith("_") and find_spec(f"npppo.{name}"):
         return import_module(f"npppo.{name}")
     raise AttributeError(f"module 'npppo' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__getattr__("__all__")])
+    return sorted({*globals(), *__getattr__("__all__")})

@@ -234,12 +234,13 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
     rounding leaves the last cumulative probability at or below u, the action that reached that
     last value is taken.
     """
-    p, _ = softmax(logits)  # (N, A)
+    e = np.exp(_shift(logits))  # (N, A), the probabilities times their row's sum
     u = np.asarray(u)
-    expect_shape("u", u, (len(p),), "logits", p)
-    cdf = p.cumsum(axis=1)  # (N, A)
-    passed = (cdf <= u[:, None]) & (cdf < cdf[:, -1:])  # (N, A) bool
-    actions: Array = passed.sum(axis=1, dtype=np.int64)  # (N,)
+    expect_shape("u", u, (len(e),), "logits", e)
+    cdf = e.cumsum(axis=1)  # (N, A)
+    total = cdf[:, -1:]  # (N, 1)
+    exceeds = (cdf > u[:, None] * total) | (cdf == total)  # (N, A) bool
+    actions: Array = exceeds.argmax(axis=1).astype(np.int64, copy=False)  # (N,), the first true
     return actions
 
 

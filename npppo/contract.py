@@ -1,13 +1,12 @@
-"""Every public name of npppo, file by file in learning order.
+"""Every formula of npppo, file by file in learning order.
 
 `npppo.NAME` is found here: `npppo/__init__.py` loads this file on first use.
 """
 
-from . import categorical, gaussian, layers, learner, losses, optimizers, returns
+from . import categorical, gaussian, layers, losses, optimizers, returns
 from .categorical import *
 from .gaussian import *
 from .layers import *
-from .learner import *
 from .losses import *
 from .optimizers import *
 from .returns import *
@@ -19,4 +18,3 @@ __all__ += gaussian.__all__
 __all__ += returns.__all__
 __all__ += losses.__all__
 __all__ += optimizers.__all__
-__all__ += learner.__all__

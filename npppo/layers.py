@@ -10,7 +10,9 @@ name below it, so that `mlp`, which runs many of them, checks once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -72,8 +74,13 @@ def _linear_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     dx = np.dot(dy, W.T)  # (N, D)
     dW = np.dot(x.T, dy)  # (D, M)
     # the sum over N as a product with ones: BLAS is faster than a sum down the columns
-    db = np.dot(np.ones(len(dy), dy.dtype), dy)  # (M,)
+    db = np.dot(_ones(len(dy), dy.dtype), dy)  # (M,)
     return dx, dW, db
+
+
+@lru_cache(maxsize=16)
+def _ones(n: int, dtype: np.dtype[Any]) -> Array:
+    return np.ones(n, dtype)  # (N,)
 
 
 def tanh(x: ArrayLike) -> tuple[Array, Cache]:

@@ -158,6 +158,9 @@ class PPO:
 
     def _learn(self, first: int, last: int, callback: Callable[[Row], bool | None] | None) -> PPO:
         config = self.config
+        # freeing a large block makes the C library keep the small ones it gets back from then on,
+        # instead of fetching each minibatch's pages from the system anew
+        np.empty(2**24, np.uint8)
         start = time.perf_counter()
         while self.num_timesteps < last:
             began = time.perf_counter()
