@@ -27,8 +27,8 @@ from .gaussian import (
     gaussian_kl,
     gaussian_sample,
 )
-from .layers import ACTIVATIONS, mlp, mlp_backward, orthogonal
-from .shapes import Array, Cache, Layers
+from .layers import ACTIVATIONS, mlp_backward, mlp_unchecked, orthogonal
+from .shapes import Array, Cache, Layers, expect_shape, floats
 
 Distribution = tuple[Array, ...]  # what the head calls its parameters: (logits,), (mean, log_std)
 
@@ -156,13 +156,15 @@ class Agent:
     def policy(self, observations: ArrayLike) -> Distribution:
         """The action distributions of the observations (N, D): `(logits,)` or `(mean, log_std)`."""
         features, _ = self._features(observations)
-        out, _ = mlp(features, self.policy_layers, self.architecture.activation)  # (N, A)
+        out, _ = mlp_unchecked(features, self.policy_layers, self.architecture.activation)  # (N, A)
         return (out, *self._extra)
 
     def values(self, observations: ArrayLike) -> Array:
         """V(s) of the observations (N, D): (N,)."""
         features, _ = self._features(observations)
-        values, _ = mlp(features, self.value_layers, self.architecture.activation)  # (N, 1)
+        values, _ = mlp_unchecked(
+            features, self.value_layers, self.architecture.activation
+        )  # (N, 1)
         return values[:, 0]
 
     def evaluate(
@@ -171,8 +173,8 @@ class Agent:
         """Log-probabilities of the actions (N,), entropies (N,) or (), and values (N,)."""
         activation = self.architecture.activation
         features, trunk_cache = self._features(observations)  # (N, D) or (N, width)
-        out, policy_cache = mlp(features, self.policy_layers, activation)  # (N, A)
-        values, value_cache = mlp(features, self.value_layers, activation)  # (N, 1)
+        out, policy_cache = mlp_unchecked(features, self.policy_layers, activation)  # (N, A)
+        values, value_cache = mlp_unchecked(features, self.value_layers, activation)  # (N, 1)
         distribution = (out, *self._extra)
         (log_prob, entropy), head_cache = self.head.evaluate(*distribution, actions)
         cache = AgentCache(distribution, head_cache, trunk_cache, policy_cache, value_cache)
@@ -198,11 +200,14 @@ class Agent:
         pieces = [piece.ravel() for dW, db in layers for piece in (dW, db)]
         return np.concatenate([*pieces, *dextra])  # (P,)
 
-    def _features(self, observations: ArrayLike) -> tuple[ArrayLike, Any]:
+    def _features(self, observations: ArrayLike) -> tuple[Array, Any]:
+        (observations,) = floats(observations)
+        expected = (len(observations), self.architecture.observation_size)
+        expect_shape("observations", observations, expected, "parameters", self.parameters)
         if not self.trunk:
             return observations, None
         act, _ = self._activation
-        body, body_cache = mlp(observations, self.trunk, self.architecture.activation)
+        body, body_cache = mlp_unchecked(observations, self.trunk, self.architecture.activation)
         features, act_cache = act(body)  # (N, width)
         return features, (body_cache, act_cache)
 

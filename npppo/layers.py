@@ -170,9 +170,14 @@ def mlp(x: ArrayLike, params: Layers, activation: str = "tanh") -> tuple[Array, 
     Raises ValueError for an empty `params`, an unknown `activation`, layers that do not fit.
     Source: Rumelhart, Hinton & Williams 1986.
     """
-    act, _ = _activation(activation)
-    h, params = _stack(x, params)  # (N, D)
-    h, linear_cache = _linear(h, *params[0])  # (N, width)
+    _activation(activation)
+    return mlp_unchecked(*_stack(x, params), activation)
+
+
+def mlp_unchecked(x: Array, params: Layers, activation: str) -> tuple[Array, Cache]:
+    """`mlp` for arguments that are known to be right, as the agent's are."""
+    act, _ = ACTIVATIONS[activation]
+    h, linear_cache = _linear(x, *params[0])  # (N, width)
     caches = [linear_cache]
     for W, b in params[1:]:
         h, act_cache = act(h)  # (N, width)
