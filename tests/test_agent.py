@@ -1,0 +1,246 @@
+"""One flat vector, views of it, and the whole gradient by complex step."""
+
+import numpy as np
+import pytest
+from properties import (
+    assert_close,
+    assert_same,
+    by_central_difference,
+    by_complex_step,
+    cotangent,
+)
+from tolerances import CENTRAL_DIFFERENCE, COMPLEX_STEP, EXACT, SMALLEST_GRADIENT
+
+from npppo.agent import Agent, Architecture, initial_parameters
+
+N, D, A = 6, 3, 4
+
+ARCHITECTURES = [
+    Architecture(D, A, head, net_arch, activation, shared)
+    for head in ("categorical", "gaussian")
+    for shared in (False, True)
+    for net_arch, activation in [((5, 4), "tanh"), ((5, 4), "relu"), ((6,), "tanh"), ((), "tanh")]
+]
+every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+rng = np.random.default_rng(3)
+OBSERVATIONS = rng.normal(size=(N, D))
+
+
+def agent_for(architecture, dtype=np.float64):
+    """Parameters of order one: the initial policy is nearly uniform, which hides mistakes."""
+    parameters = np.random.default_rng(4).normal(size=architecture.size())
+    return Agent(architecture, parameters.astype(dtype))
+
+
+def actions_for(architecture):
+    if architecture.head == "categorical":
+        return np.random.default_rng(6).integers(A, size=N)
+    return np.random.default_rng(6).normal(size=(N, A))
+
+
+def cotangents_for(architecture):
+    outputs, _ = agent_for(architecture).evaluate(OBSERVATIONS, actions_for(architecture))
+    rng = np.random.default_rng(7)
+    return [cotangent(rng, out) for out in outputs]
+
+
+def gradient(architecture, cotangents, agent=None):
+    agent = agent or agent_for(architecture)
+    _, cache = agent.evaluate(OBSERVATIONS, actions_for(architecture))
+    return agent.backward(*cotangents, cache)
+
+
+def numeric_gradient(architecture, cotangents, by=by_complex_step):
+    def weighted_outputs(parameters):
+        agent = Agent(architecture, parameters)
+        outputs, _ = agent.evaluate(OBSERVATIONS, actions_for(architecture))
+        return sum(np.sum(d * out) for d, out in zip(cotangents, outputs, strict=True))
+
+    return by(weighted_outputs, agent_for(architecture).parameters)[0]
+
+
+# Gradients
+
+
+@every_architecture
+def test_the_whole_gradient(architecture):
+    cotangents = cotangents_for(architecture)
+    actual = gradient(architecture, cotangents)
+    by_complex = numeric_gradient(architecture, cotangents)
+    by_difference = numeric_gradient(architecture, cotangents, by_central_difference)
+    scale = abs(by_complex).max()
+    assert_close(actual / scale, by_complex / scale, COMPLEX_STEP)
+    assert_close(actual / scale, by_difference / scale, CENTRAL_DIFFERENCE)
+    # every part of the vector takes part, or the comparison would prove little about it
+    agent = agent_for(architecture)
+    agent.parameters[:] = actual
+    for layers in (agent.trunk, agent.policy_layers, agent.value_layers):
+        for W, b in layers:
+            assert abs(W).max() > SMALLEST_GRADIENT
+            assert abs(b).max() > SMALLEST_GRADIENT
+
+
+@every_architecture
+@pytest.mark.parametrize("forgotten", [0, 1, 2])
+def test_a_gradient_that_forgets_one_output_is_caught(architecture, forgotten):
+    cotangents = cotangents_for(architecture)
+    expected = numeric_gradient(architecture, cotangents)
+    cotangents[forgotten] = np.zeros_like(cotangents[forgotten])
+    with pytest.raises(AssertionError):
+        assert_close(gradient(architecture, cotangents), expected, COMPLEX_STEP)
+
+
+@every_architecture
+def test_the_gradients_of_both_heads_add_up(architecture):
+    dlog_prob, dentropy, dvalues = cotangents_for(architecture)
+    of_policy = gradient(architecture, [dlog_prob, dentropy, 0 * dvalues])
+    of_value = gradient(architecture, [0 * dlog_prob, 0 * dentropy, dvalues])
+    assert_close(of_policy + of_value, gradient(architecture, [dlog_prob, dentropy, dvalues]))
+
+    both = (of_policy != 0) & (of_value != 0)  # what the two heads share: the trunk
+    trunk = sum(W.size + b.size for W, b in agent_for(architecture).trunk)
+    assert both[:trunk].mean() > 0.5 if trunk else True
+    assert not both[trunk:].any()
+
+
+def test_only_a_shared_trunk_is_shared():
+    for architecture in ARCHITECTURES:
+        has_trunk = bool(agent_for(architecture).trunk)
+        assert has_trunk == (architecture.shared_trunk and architecture.net_arch != ())
+
+
+# The flat vector
+
+
+@every_architecture
+def test_the_layers_are_views_of_the_parameters(architecture):
+    agent = agent_for(architecture)
+    layers = [*agent.trunk, *agent.policy_layers, *agent.value_layers]
+    pieces = [piece for layer in layers for piece in layer]
+    if architecture.head == "gaussian":
+        pieces.append(agent.policy(OBSERVATIONS)[1])  # log_std
+    assert sum(piece.size for piece in pieces) == agent.parameters.size == architecture.size()
+    for piece in pieces:
+        assert np.shares_memory(piece, agent.parameters)
+
+    # writing distinct numbers shows that each place belongs to exactly one of them
+    agent.parameters[:] = np.arange(agent.parameters.size)
+    assert sorted(x for piece in pieces for x in piece.flat) == list(range(agent.parameters.size))
+
+
+@every_architecture
+def test_writing_to_the_parameters_changes_the_agent(architecture):
+    agent, other = agent_for(architecture), agent_for(architecture)
+    actions = actions_for(architecture)
+    before = agent.evaluate(OBSERVATIONS, actions)[0]
+    agent.parameters[:] = np.random.default_rng(8).normal(size=agent.parameters.size)
+    other.parameters[:] = agent.parameters
+    for old, new, same in zip(
+        before,
+        agent.evaluate(OBSERVATIONS, actions)[0],
+        other.evaluate(OBSERVATIONS, actions)[0],
+        strict=True,
+    ):
+        assert abs(old - new).min() > SMALLEST_GRADIENT
+        assert_same(new, same)
+
+
+def test_the_wrong_number_of_parameters_is_refused():
+    architecture = ARCHITECTURES[0]
+    with pytest.raises(ValueError, match=rf"\(7,\).*\({architecture.size()},\)"):
+        Agent(architecture, np.zeros(7))
+
+
+# Outputs
+
+
+@every_architecture
+def test_evaluate_policy_and_values_agree(architecture):
+    agent = agent_for(architecture)
+    actions = actions_for(architecture)
+    (log_prob, entropy, values), cache = agent.evaluate(OBSERVATIONS, actions)
+    distribution = agent.policy(OBSERVATIONS)
+    assert_close(values, agent.values(OBSERVATIONS))
+    for actual, expected in zip(cache.distribution, distribution, strict=True):
+        assert_close(actual, expected)
+    if architecture.head == "categorical":
+        p = np.exp(distribution[0]) / np.exp(distribution[0]).sum(axis=1, keepdims=True)
+        assert_close(log_prob, np.log(p[np.arange(N), actions]))
+        assert_close(entropy, -(p * np.log(p)).sum(axis=1))
+    else:
+        mean, log_std = distribution
+        density = np.exp(-(((actions - mean) / np.exp(log_std)) ** 2) / 2) / np.exp(log_std)
+        assert_close(log_prob, np.log(density / np.sqrt(2 * np.pi)).sum(axis=1))
+        assert_close(entropy, (log_std + np.log(2 * np.pi * np.e) / 2).sum())
+
+
+@every_architecture
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_dtype_of_the_parameters_rules(architecture, dtype):
+    agent = agent_for(architecture, dtype)
+    observations = OBSERVATIONS.astype(dtype)
+    actions = actions_for(architecture)
+    if architecture.head == "gaussian":
+        actions = actions.astype(dtype)
+    outputs, cache = agent.evaluate(observations, actions)
+    cotangents = [np.ones_like(out) for out in outputs]
+    for array in (*outputs, *agent.policy(observations), agent.backward(*cotangents, cache)):
+        assert array.dtype == dtype
+
+
+# Actions
+
+
+def test_categorical_actions_follow_the_probabilities():
+    agent = agent_for(ARCHITECTURES[0])
+    (logits,) = agent.policy(OBSERVATIONS[:1])
+    p = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    u = (np.arange(100_000) + 0.5) / 100_000
+    actions = agent.head.sample(np.repeat(logits, len(u), axis=0), u)
+    assert_close(np.bincount(actions, minlength=A) / len(u), p, 1e-5)  # the grid's spacing
+    assert_same(agent.head.mode(logits), np.array([p.argmax()]))
+
+
+def test_gaussian_actions_are_the_mean_plus_the_noise():
+    agent = agent_for(next(a for a in ARCHITECTURES if a.head == "gaussian"))
+    mean, log_std = agent.policy(OBSERVATIONS)
+    noise = agent.head.noise(np.random.default_rng(0), (N,), A)
+    assert noise.shape == (N, A)
+    assert_close(agent.head.sample(mean, log_std, noise), mean + np.exp(log_std) * noise)
+    mode = agent.head.mode(mean, log_std)
+    assert_same(mode, mean)
+    assert not np.shares_memory(mode, mean)
+
+
+# Initial parameters
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("head", ["categorical", "gaussian"])
+def test_initial_gains(head, shared):
+    """All singular values of an orthogonal matrix times a gain are that gain."""
+    architecture = Architecture(5, 3, head, (8, 6), "tanh", shared)
+    agent = Agent(architecture, initial_parameters(architecture, np.random.default_rng(0), float))
+    hidden = [2**0.5] * 2
+    trunk, policy, value = (hidden, [], []) if shared else ([], hidden, hidden)
+    for layers, gains in [
+        (agent.trunk, trunk),
+        (agent.policy_layers, [*policy, 0.01]),
+        (agent.value_layers, [*value, 1.0]),
+    ]:
+        for (W, b), gain in zip(layers, gains, strict=True):
+            singular = np.linalg.svd(W, compute_uv=False)
+            assert_close(singular, np.full(min(W.shape), gain), EXACT)
+            assert_same(b, np.zeros_like(b))
+    if head == "gaussian":
+        assert_same(agent.policy(np.zeros((1, 5)))[1], np.zeros(3))
+
+
+def test_initial_parameters_depend_on_the_seed_alone():
+    architecture = ARCHITECTURES[0]
+    one, same, other = (
+        initial_parameters(architecture, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
+    assert one.dtype == np.float32
+    assert_same(one, same)
+    assert (one != other).any()

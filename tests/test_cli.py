@@ -1,0 +1,439 @@
+"""The commands as they are typed: what they print, and one clear line for whatever is wrong."""
+
+import errno
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, MultiDiscrete
+
+import npppo
+from npppo import check, check_cases, cli, learner, losses, run
+from npppo.algorithms.ppo import PPOConfig
+
+QUICK = ["--n-envs=4", "--n-steps=32", "--batch-size=64", "--n-epochs=2", "--net-arch=8"]
+COMMANDS = ["train", "eval", "plot", "check"]
+
+
+def call(*arguments):
+    """The exit code of the command, also where argparse ends it."""
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return end.code
+    except KeyboardInterrupt:  # pytest would take it for our own Ctrl-C
+        return "a traceback that ends in KeyboardInterrupt"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    with redirect_stdout(io.StringIO()):
+        assert call("train", "CartPole-v1", "--steps", 1000, "--out", folder, *QUICK) == 0
+    return folder
+
+
+@pytest.fixture
+def trained(finished, tmp_path):
+    """The folder of a short run, to do with as one likes."""
+    return shutil.copytree(finished, tmp_path / "trained")
+
+
+def start(*arguments, **settings):
+    """Python in a process of its own, whose output is text."""
+    environment = {name: value for name, value in os.environ.items() if "UNBUFFERED" not in name}
+    environment["PYTHONPATH"] = str(Path(npppo.__file__).parents[1])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)], **{"env": environment, **pipes, **settings}
+    )
+
+
+# What is wrong
+
+
+WRONG = {
+    "no command": ("", r"COMMAND"),
+    "an unknown command": ("fly", r"'fly'.*train"),
+    "an unknown option": ("train CartPole-v1 --speed 3", r"--speed"),
+    "an abbreviated option": ("train CartPole-v1 --learning 3", r"--learning"),
+    "an option without its value": ("train CartPole-v1 --gamma", r"--gamma"),
+    "no environment": ("train", r"ENV is missing"),
+    "an unknown environment": ("train Nope-v0", r"'Nope-v0'"),
+    "an unknown version": ("train CartPole-v77", r"'CartPole-v77'"),
+    "a missing package": ("train LunarLander-v3", r"LunarLander-v3.*pip install.*box2d"),
+    "a missing module": ("train no_such_module:Env-v0", r"no_such_module"),
+    "observations of no use": ("train Blackjack-v1", r"observation space is Tuple.*expected Box"),
+    "actions of no use": ("train Npppo/Dials-v0", r"action space is MultiDiscrete.*expected Box"),
+    "a rate out of range": ("train CartPole-v1 --learning-rate -1", r"learning_rate is -1"),
+    "a rate that is none": ("train CartPole-v1 --learning-rate fast", r"--learning-rate.*'fast'"),
+    "a rate that is nan": ("train CartPole-v1 --learning-rate nan", r"learning_rate is nan"),
+    "half an epoch": ("train CartPole-v1 --n-epochs 1.5", r"--n-epochs.*'1.5' is not a whole"),
+    "no epoch": ("train CartPole-v1 --n-epochs 0", r"n_epochs is 0"),
+    "an infinite batch": ("train CartPole-v1 --batch-size inf", r"--batch-size.*'inf'"),
+    "a batch too large": (
+        "train CartPole-v1 --n-envs 2 --n-steps 4 --batch-size 9",
+        r"batch_size is 9, expected at most n_envs \* n_steps = 8",
+    ),
+    "an unknown activation": ("train CartPole-v1 --activation gelu", r"'gelu'.*tanh.*relu"),
+    "a layer without units": ("train CartPole-v1 --net-arch 64 0", r"net_arch is .*0"),
+    "no steps": ("train CartPole-v1 --steps 0", r"--steps is 0"),
+    "a negative seed": ("train CartPole-v1 --seed -1", r"seed is -1"),
+    "a folder that is a file": ("train CartPole-v1 --out {file}", r"cannot make.*{file}"),
+    "a folder that is taken": ("train CartPole-v1 --out {run}", r"{run} already holds a run"),
+    "nothing to resume": ("train --resume {missing}", r"{missing} holds no run"),
+    "a file to resume": ("train --resume {file}", r"{file} holds no run"),
+    "another environment": ("train Acrobot-v1 --resume {run}", r"Acrobot-v1.*CartPole-v1"),
+    "another seed": ("train --resume {run} --seed 1", r"seed cannot change"),
+    "another rate": ("train --resume {run} --learning-rate 1", r"learning_rate cannot change"),
+    "another folder": ("train --resume {run} --out {missing}", r"--out cannot change"),
+    "a damaged run to resume": ("train --resume {damaged}", r"{damaged}.*checkpoint.npz is trunc"),
+    "a learning rate far too large": (
+        "train CartPole-v1 --learning-rate 1e30 --out {missing} --steps 2000",
+        r"update \d+: the .* is (nan|inf|-inf)",
+    ),
+    "an evaluation of nothing": ("eval {missing}", r"{missing} holds no run"),
+    "an evaluation of a file": ("eval {file}", r"{file} holds no run"),
+    "an evaluation of an empty folder": ("eval {empty}", r"{empty} holds no run"),
+    "an evaluation without a checkpoint": ("eval {begun}", r"{begun}.*checkpoint.npz does not"),
+    "an evaluation of a damaged run": ("eval {damaged}", r"{damaged}.*checkpoint.npz is trunc"),
+    "no episodes": ("eval {run} --episodes 0", r"episodes is 0"),
+    "no episode to show": ("eval {run} --episodes 0 --render", r"episodes is 0"),
+    "a window and a file": ("eval {run} --render --video {missing}", r"--render and --video"),
+    "a plot of nothing": ("plot {missing} -o {missing}.png", r"{missing} holds no run"),
+    "a plot of an empty folder": ("plot {empty} -o {missing}.png", r"{empty} holds no run"),
+    "a plot before the first update": ("plot {begun} -o {missing}.png", r"{begun} has no progress"),
+    "a plot to nowhere": (
+        "plot {run} -o {missing}/a.png",
+        r"cannot write the plot {missing}/a.png",
+    ),
+    "a plot in an unknown format": ("plot {run} -o {missing}.xyz", r"cannot write .*{missing}.xyz"),
+    "a plot without a file": ("plot {run}", r"-o"),
+    "too much": ("check all", r"all"),
+}
+
+
+class Dials(gymnasium.Env):
+    observation_space = Box(-1, 1, (2,))
+    action_space = MultiDiscrete([3, 3])
+
+
+@pytest.fixture
+def places(tmp_path, trained, monkeypatch):
+    """What the command lines above name in braces."""
+    monkeypatch.setitem(sys.modules, "Box2D", None)  # as if it were not installed
+    gymnasium.register("Npppo/Dials-v0", Dials)
+    places = {name: tmp_path / name for name in ("missing", "file", "empty", "begun", "damaged")}
+    places["file"].write_text("")
+    places["empty"].mkdir()
+    for name in ("begun", "damaged"):
+        places[name].mkdir()
+        (places[name] / run.CONFIG).write_bytes((trained / run.CONFIG).read_bytes())
+    whole = (trained / run.CHECKPOINT).read_bytes()
+    (places["damaged"] / run.CHECKPOINT).write_bytes(whole[: len(whole) // 2])
+    yield {**places, "run": trained}
+    del gymnasium.registry["Npppo/Dials-v0"]
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_one_clear_line(what, places, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line, said = WRONG[what]
+    if line.startswith("plot"):
+        pytest.importorskip("matplotlib", reason="an optional extra")
+    said = re.sub(r"\{([a-z]+)\}", lambda match: re.escape(str(places[match[1]])), said)
+    before = contents(tmp_path)
+    assert call(*line.format(**places).split()) == 2
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("npppo: ") and error.endswith("\n")
+    assert error.count("\n") == 1
+    assert re.search(said, error)
+    after = contents(tmp_path)
+    assert {path: after.get(path) for path in before} == before  # nothing was touched
+    if what != "a learning rate far too large":
+        assert after == before  # and nothing was left behind
+
+
+def test_an_error_in_a_process_of_its_own():
+    """Nothing comes from elsewhere, from an import or at the end of the process."""
+    process = start("-m", "npppo", "train", "Nope-v0")
+    output, error = process.communicate(timeout=60)
+    assert (process.returncode, output) == (2, "")
+    assert re.fullmatch(r"npppo: cannot make the environment 'Nope-v0': .*\n", error)
+
+
+def test_a_plot_without_matplotlib_says_how_to_install_it(trained, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert call("plot", trained, "-o", trained / "a.png") == 2
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error == (
+        "npppo: plotting needs matplotlib, which is not installed: pip install 'npppo[plot]'\n"
+    )
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path, monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert call("train", "CartPole-v1", "--steps", 200, "--out", tmp_path / "run", *QUICK) == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"npppo: .*No space left on device.*\n", error)
+
+
+@pytest.mark.parametrize("command", ["check", "train", "eval"])
+def test_ctrl_c_at_any_other_time_ends_quietly(command, trained, monkeypatch, capsys, tmp_path):
+    """While an environment is made, during an evaluation: there is nothing to save."""
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check_cases, "check_package", interrupt)
+    monkeypatch.setattr("npppo.evaluate.evaluate", interrupt)
+    arguments = {
+        "check": [],
+        "train": ["CartPole-v1", "--steps", 200, "--out", tmp_path / "run", *QUICK],
+        "eval": [trained],
+    }
+    assert call(command, *arguments[command]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_update(tmp_path, monkeypatch):
+    play = learner.Player.play
+
+    def interrupted_play(player, *args):
+        os.kill(os.getpid(), signal.SIGINT)
+        play(player, *args)
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):  # the signal is handled within some instructions
+            pass
+        pytest.fail("it goes on")
+
+    monkeypatch.setattr(learner.Player, "play", interrupted_play)
+    arguments = ["train", "CartPole-v1", "--steps", 10**6, "--out", tmp_path / "run", *QUICK]
+    assert call(*arguments) == 130
+
+
+@pytest.mark.parametrize("command", ["check", "eval"])
+def test_a_reader_that_has_gone_is_no_error(command, finished):
+    """npppo check | head -0"""
+    read, write = os.pipe()
+    os.close(read)
+    arguments = [finished] if command == "eval" else []
+    process = start("-m", "npppo", command, *arguments, stdout=write)
+    os.close(write)
+    _, error = process.communicate(timeout=60)
+    assert error == ""
+    assert process.returncode == 1
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=str)
+def test_help(command, capsys):
+    assert call(*command, "--help") == 0
+    output, error = capsys.readouterr()
+    assert error == ""
+    for word in command or COMMANDS:
+        assert word in output
+
+
+def test_every_hyperparameter_is_an_option_with_its_help(capsys):
+    call("train", "--help")
+    output = capsys.readouterr().out
+    assert set(cli.HELP) == set(PPOConfig.__annotations__)
+    for name in PPOConfig.__annotations__:
+        assert "--" + name.replace("_", "-") in output
+
+
+def test_version(capsys):
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"npppo {npppo.__version__}\n"
+
+
+# Training
+
+
+def test_a_training_prints_progress_a_summary_and_an_evaluation(tmp_path, capsys):
+    folder = tmp_path / "run"
+    arguments = ["--steps", 1000, "--seed", 7, "--out", folder, *QUICK]
+    assert call("train", "CartPole-v1", *arguments) == 0
+    output, error = capsys.readouterr()
+    assert error == ""
+    steps = npppo.load(folder).num_timesteps
+    number = r"\d[\d,.]*"
+    lines = output.splitlines()
+    assert re.fullmatch(
+        rf"100%  {steps:,} steps  return {number}  {number} steps/s  0:00 left", lines[0]
+    )
+    assert re.fullmatch(
+        rf"reached the end of the training after {steps:,} steps, {number} s", lines[1]
+    )
+    assert re.fullmatch(
+        rf"100 episodes, deterministic policy: return {number} ± {number} "
+        rf"\(from {number} to {number}\), length {number}",
+        lines[2],
+    )
+    assert lines[3:] == [f"saved in {folder}: npppo eval {folder}"]
+
+
+def test_a_long_training_prints_progress_now_and_then(tmp_path, capsys, monkeypatch):
+    """In a pipe a line every ten seconds, here every other update."""
+    shown = iter(range(10**6))
+    monkeypatch.setattr(cli.time, "perf_counter", lambda: 2.0 * next(shown))
+    progress = cli.Progress(10_000)
+    for update in range(1, 30):
+        progress.show({"timesteps": 100 * update, "return": 1.0})
+    lines = capsys.readouterr().out.splitlines()
+    assert 3 < len(lines) < 29
+    assert [int(line.split("%")[0]) for line in lines] == sorted(
+        int(line.split("%")[0]) for line in lines
+    )
+
+
+def test_on_a_terminal_the_line_is_updated_in_place(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    progress = cli.Progress(1000)
+    progress.pause = 0.0
+    for steps in (100, 500, 1000):
+        progress.show({"timesteps": steps, "return": float("nan")})
+    progress.close()
+    output = capsys.readouterr().out
+    assert output.count("\r") == 4 and output.count("\n") == 1
+    assert output.endswith("\n")
+
+
+def test_options_reach_the_config(tmp_path):
+    values = {
+        **{"learning_rate": 0.002, "learning_rate_end": 0.001, "n_envs": 3, "n_steps": 20},
+        **{"batch_size": 30, "n_epochs": 2, "gamma": 0.9, "gae_lambda": 0.8, "clip_range": 0.3},
+        **{"clip_range_end": 0.1, "clip_range_vf": 0.4, "ent_coef": 0.01, "vf_coef": 0.6},
+        **{"max_grad_norm": 0.7, "target_kl": 0.05, "normalize_advantage": False},
+        **{"net_arch": (7, 5), "activation": "relu", "shared_trunk": True},
+    }
+    assert set(values) == set(PPOConfig.__annotations__)
+    arguments = []
+    for name, value in values.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            arguments.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            arguments += [f"--{option}", *(value if isinstance(value, tuple) else [value])]
+    folder = tmp_path / "run"
+    assert call("train", "CartPole-v1", "--steps", "2e2", "--out", folder, *arguments) == 0
+    model = npppo.load(folder)
+    assert model.config == PPOConfig(**values)
+    assert model.seed == 0
+
+
+def test_whole_numbers_may_be_written_as_people_do():
+    for text in ("100000", "1e5", "100_000", "1E+5", "100000.0"):
+        assert cli._whole(text) == 100_000
+    assert cli._whole(str(2**63 + 1)) == 2**63 + 1  # not by way of a float
+
+
+def test_without_a_folder_each_run_gets_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        assert call("train", "CartPole-v1", "--steps", 100, *QUICK) == 0
+        assert (tmp_path / f"runs/CartPole-v1-{number}/checkpoint.npz").exists()
+        assert f"npppo eval runs/CartPole-v1-{number}" in capsys.readouterr().out
+
+
+def test_a_training_stops_at_a_return(tmp_path, capsys):
+    arguments = ["--steps", 10**6, "--stop-at", 12, "--out", tmp_path / "run", *QUICK]
+    assert call("train", "CartPole-v1", *arguments) == 0
+    assert re.search(r"reached a mean training return of 12 after", capsys.readouterr().out)
+    assert npppo.load(tmp_path / "run").num_timesteps < 10_000
+
+
+def test_resuming_a_finished_run_only_evaluates_it(trained, capsys):
+    before = contents(trained)
+    assert call("train", "--resume", trained) == 0
+    output = capsys.readouterr().out
+    steps = npppo.load(trained).num_timesteps
+    assert f"resuming {trained} at {steps:,} steps" in output
+    assert "reached the end of the training" in output and "100 episodes" in output
+    assert contents(trained) == before
+
+
+# Evaluating, plotting, checking
+
+
+def test_an_evaluation_repeats_that_of_the_training(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert call("train", "CartPole-v1", "--steps", 1000, "--out", folder, *QUICK) == 0
+    evaluated = [line for line in capsys.readouterr().out.splitlines() if "episodes" in line]
+    assert call("eval", folder) == 0
+    assert capsys.readouterr().out.splitlines() == evaluated
+    for options in (["--seed", 1], ["--stochastic"], ["--episodes", 7]):
+        assert call("eval", folder, *options) == 0
+        assert capsys.readouterr().out.splitlines() != evaluated
+
+
+def test_an_evaluation_prints_the_statistics_of_its_episodes(trained, capsys):
+    assert call("eval", trained, "--episodes", 20, "--seed", 5) == 0
+    results = npppo.evaluate.evaluate(npppo.load(trained), 20, seed=5)
+    returns = [episode_return for episode_return, _ in results]
+    expected = (
+        f"20 episodes, deterministic policy: return {np.mean(returns):.2f} ± {np.std(returns):.2f} "
+        f"(from {min(returns):.1f} to {max(returns):.1f}), "
+        f"length {np.mean([length for _, length in results]):.1f}\n"
+    )
+    assert capsys.readouterr().out == expected
+
+
+def test_plots_of_several_runs(trained, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="an optional extra")
+    other = tmp_path / "other"
+    assert call("train", "CartPole-v1", "--steps", 500, "--seed", 1, "--out", other, *QUICK) == 0
+    capsys.readouterr()
+    for name, magic in [("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF")]:
+        assert call("plot", trained, other, "-o", tmp_path / name) == 0
+        assert capsys.readouterr().out == f"drew {tmp_path / name}\n"
+        assert (tmp_path / name).read_bytes().startswith(magic)
+    assert (tmp_path / "a.svg").read_text().count("explained variance") > 0
+
+
+def test_check_prints_a_table_and_agrees(capsys):
+    assert call("check") == 0
+    output, error = capsys.readouterr()
+    assert error == ""
+    for name in npppo.__all__:
+        if name.endswith("_backward"):
+            assert name.removesuffix("_backward") in output
+    assert output == check.format_table(check_cases.check_package(0)) + "\n"
+
+
+def test_check_finds_a_wrong_gradient(capsys, monkeypatch):
+    right = losses.value_loss_backward
+    monkeypatch.setattr(losses, "value_loss_backward", lambda *args: 1.001 * right(*args))
+    assert call("check") == 1
+    wrong = [line for line in capsys.readouterr().out.splitlines() if "value_loss" in line]
+    assert wrong and not wrong[0].rstrip().endswith("ok")
+
+
+def test_the_commands_use_one_blas_thread_unless_told_otherwise():
+    script = "import npppo.cli, os; print(os.environ['OPENBLAS_NUM_THREADS'])"
+    for given, expected in [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")]:
+        environment = {k: v for k, v in os.environ.items() if "NUM_THREADS" not in k}
+        environment |= {"PYTHONPATH": str(Path(npppo.__file__).parents[1]), **given}
+        output, error = start("-c", script, env=environment).communicate(timeout=60)
+        assert (output.strip(), error) == (expected, "")

@@ -1,0 +1,552 @@
+"""Playing, against scripts: each row of a batch is known beforehand.
+
+The rows that are no transition, the final observations and the ends of episodes are where
+implementations go wrong without a sign, so every check here is shown to fail for such a mistake.
+"""
+
+from dataclasses import replace
+from math import fsum
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
+from gymnasium.vector import AutoresetMode
+from properties import assert_close, assert_same
+from scripted import (
+    BOTH,
+    IDLE_REWARD,
+    MODES,
+    NEXT_STEP,
+    SAME_STEP,
+    TERMINATED,
+    TRUNCATED,
+    Corridor,
+    Scripted,
+    Walk,
+    agent_for,
+    play,
+    scripts,
+    sync,
+    transitions,
+)
+
+from npppo.algorithms.ppo import rows_of
+from npppo.rollout import Player, Spaces, autoreset_mode
+
+GAMMA, LAM = 0.9, 0.7
+every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+
+
+def value(agent, observation):
+    return agent.values(observation[None])[0]
+
+
+# What a batch says, row by row
+
+
+def check_rows(batch, expected, agent):
+    """`expected[e]` are the Transitions of environment e, one for each row of the batch."""
+    T, E = batch.rewards.shape
+    for e in range(E):
+        for t in range(T):
+            row = expected[e][t]
+            at = f"row {t} of environment {e}"
+            assert_same(batch.observations[t, e], row.observation, at)
+            assert batch.valid[t, e] == row.valid, at
+            assert_close(batch.values[t, e], value(agent, row.observation), hint=at)
+            if row.valid:
+                assert batch.rewards[t, e] == row.reward, at
+                assert batch.terminated[t, e] == row.terminated, at
+                assert batch.truncated[t, e] == row.truncated, at
+                assert_close(batch.next_values[t, e], value(agent, row.successor), hint=at)
+
+
+def expected_advantages(rows, agent):
+    """Of one environment's rows of one batch, by the double sum over the rest of each episode."""
+    deltas = [
+        row.reward
+        + (0 if row.terminated else GAMMA * value(agent, row.successor))
+        - value(agent, row.observation)
+        for row in rows
+    ]
+
+    def advantage(t):
+        ends = (k for k in range(t, len(rows)) if rows[k].terminated or rows[k].truncated)
+        last = next(ends, len(rows) - 1)
+        return fsum((GAMMA * LAM) ** (k - t) * deltas[k] for k in range(t, last + 1))
+
+    return [advantage(t) for t, row in enumerate(rows) if row.valid]
+
+
+def check_advantages(batch, expected, agent):
+    """Those that PPO learns from, of the valid rows alone."""
+    by_env = [expected_advantages(rows, agent) for rows in expected]
+    rows = rows_of(batch, GAMMA, LAM)
+    assert len(rows.advantages) == sum(len(column) for column in by_env)
+    for e, column in enumerate(by_env):
+        of_env = np.argwhere(batch.valid)[:, 1] == e
+        assert_close(rows.advantages[of_env], np.array(column))
+        observations = [row.observation for row in expected[e] if row.valid]
+        assert_same(rows.observations[of_env], np.reshape(observations, (len(column), 3)))
+        values = [value(agent, observation) for observation in observations]
+        assert_close(rows.targets[of_env], np.array(column) + values)
+
+
+@every_mode
+@pytest.mark.parametrize("steps", [1, 4, 6, 25])
+def test_rows_and_advantages_are_those_of_the_script(mode, steps):
+    """Over several batches, so that their boundaries fall on every kind of row."""
+    batches = 8
+    agent, _, played = play(Scripted(scripts(), mode), steps, batches)
+    expected = [transitions(script, mode, steps * batches) for script in scripts()]
+    for number, batch in enumerate(played):
+        part = [rows[number * steps : (number + 1) * steps] for rows in expected]
+        check_rows(batch, part, agent)
+        check_advantages(batch, part, agent)
+
+
+def test_the_batches_above_end_with_every_kind_of_end():
+    played = [
+        batch
+        for mode in MODES
+        for steps in (1, 4, 6, 25)
+        for batch in play(Scripted(scripts(), mode), steps, 8)[2]
+    ]
+    last = {(t, u) for b in played for t, u in zip(b.terminated[-1], b.truncated[-1], strict=True)}
+    assert last == {(False, False), TERMINATED, TRUNCATED, BOTH}
+
+
+def next_values_of_the_next_row(batch):
+    following = np.concatenate([batch.values[1:], batch.next_values[-1:]])
+    return replace(batch, next_values=following)
+
+
+MISTAKES = {
+    "every row is a transition": lambda b: replace(b, valid=np.ones_like(b.valid)),
+    "the row that ends is masked, not the next": lambda b: replace(
+        b, valid=np.roll(b.valid, -1, axis=0)
+    ),
+    "the successor is the next row": next_values_of_the_next_row,
+    "the successor's value is 0": lambda b: replace(b, next_values=0 * b.next_values),
+    "a truncation is a termination": lambda b: replace(b, terminated=b.terminated | b.truncated),
+    "a termination is a truncation": lambda b: replace(
+        b, terminated=0 * b.terminated, truncated=b.terminated | b.truncated
+    ),
+    "both at once is a truncation": lambda b: replace(b, terminated=b.terminated & ~b.truncated),
+    "ends are shifted by one": lambda b: replace(b, terminated=np.roll(b.terminated, 1, axis=0)),
+    "episodes do not end": lambda b: replace(
+        b, terminated=0 * b.terminated, truncated=0 * b.truncated
+    ),
+    "rewards are shifted by one": lambda b: replace(b, rewards=np.roll(b.rewards, 1, axis=0)),
+}
+# Where these are no mistakes: all rows are transitions, or the next row is the true successor.
+HARMLESS = [
+    ("every row is a transition", SAME_STEP),
+    ("the row that ends is masked, not the next", SAME_STEP),
+    ("the successor is the next row", NEXT_STEP),
+]
+
+
+@every_mode
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("check", [check_rows, check_advantages])
+def test_a_mistake_is_caught(mode, mistake, check):
+    agent, _, (batch,) = play(Scripted(scripts(), mode), 25)
+    expected = [transitions(script, mode, 25) for script in scripts()]
+    wrong = MISTAKES[mistake](batch)
+    if (mistake, mode) in HARMLESS:
+        check(wrong, expected, agent)
+    else:
+        with pytest.raises(AssertionError):
+            check(wrong, expected, agent)
+
+
+def test_both_modes_give_the_same_advantages():
+    """Of the same episodes: the masked rows are the only difference."""
+
+    def by_observation(mode):
+        """Advantage and target of every observation's first row, whose episode is not cut."""
+        _, _, (batch,) = play(Scripted(scripts(), mode), 40)
+        rows = rows_of(batch, GAMMA, LAM)
+        found = {}
+        for observation, *learned in zip(
+            rows.observations, rows.advantages, rows.targets, strict=True
+        ):
+            found.setdefault(observation.tobytes(), learned)
+        return found
+
+    next_step, same_step = by_observation(NEXT_STEP), by_observation(SAME_STEP)
+    assert set(next_step) == set(same_step)
+    assert len(next_step) == sum(len(e.rewards) for script in scripts() for e in script)
+    for key, learned in next_step.items():
+        assert_close(np.array(learned), np.array(same_step[key]))
+
+
+@every_mode
+@pytest.mark.parametrize("steps", [1, 4, 6, 25])
+def test_episode_returns_and_lengths(mode, steps):
+    batches = 48 // steps + 1
+    _, player, _ = play(Scripted(scripts(), mode), steps, batches)
+    expected = []
+    for script in scripts():
+        rows = [row for row in transitions(script, mode, steps * batches) if row.valid]
+        rewards = []
+        for row in rows:
+            rewards.append(row.reward)
+            if row.terminated or row.truncated:
+                expected.append((sum(rewards), len(rewards)))
+                rewards = []
+    assert len(expected) > 20
+    assert sorted(player.episodes) == sorted(expected)
+    assert all(reward < IDLE_REWARD for reward, _ in player.episodes)
+
+
+@every_mode
+def test_episodes_are_counted_in_the_order_of_their_ends(mode):
+    _, player, _ = play(Scripted(scripts(), mode), 25)
+    rows = [transitions(script, mode, 25) for script in scripts()]
+    ends = [
+        (t, e) for e in range(3) for t in range(25) if rows[e][t].terminated | rows[e][t].truncated
+    ]
+
+    def length(t, e):
+        begin = max((k + 1 for k, env in ends if env == e and k < t), default=0)
+        return sum(row.valid for row in rows[e][begin : t + 1])
+
+    assert [length_ for _, length_ in player.episodes] == [length(t, e) for t, e in sorted(ends)]
+
+
+@every_mode
+def test_a_new_start_forgets_the_episodes_in_flight(mode):
+    env = Scripted(scripts(), mode)
+    player = Player(env)
+    agent, rng = agent_for(player), np.random.default_rng(2)
+    player.reset(0)
+    player.play(agent, 3, rng)  # environment 0 has ended: its next row would be masked
+    player.episodes.clear()
+    player.reset(0)
+    batch = player.play(agent, 25, rng)
+    check_rows(batch, [transitions(script, mode, 25) for script in scripts()], agent)
+    lengths = [length for _, length in player.episodes]
+    assert set(lengths) <= {len(episode.rewards) for script in scripts() for episode in script}
+
+
+@every_mode
+def test_an_environment_may_reuse_its_arrays(mode):
+    """As gymnasium's do with copy=False: what was returned is overwritten by the next step."""
+    _, fresh_player, (fresh,) = play(Scripted(scripts(), mode), 25)
+    _, player, (reused,) = play(Scripted(scripts(), mode, reuses_arrays=True), 25)
+    for name in ("observations", "values", "next_values", "rewards", "terminated", "truncated"):
+        assert_same(getattr(reused, name), getattr(fresh, name), name)
+    assert player.episodes == fresh_player.episodes
+
+
+# The policy's side
+
+
+ACTION_SPACES = [Discrete(3), Discrete(3, start=-7), Box(-0.1, 0.2, (2,)), Box(-1, 1, (2, 2))]
+
+
+@every_mode
+@pytest.mark.parametrize("space", ACTION_SPACES, ids=str)
+def test_log_probs_and_distribution_are_those_of_the_playing_policy(mode, space):
+    agent, _, (batch,) = play(Scripted(scripts(), mode, space), 25)
+    for t, e in np.ndindex(batch.rewards.shape):
+        observation = batch.observations[t, e][None]
+        (log_prob, _, _), cache = agent.evaluate(observation, batch.actions[t, e][None])
+        assert_close(batch.log_probs[t, e], log_prob[0])
+        assert_close(batch.distribution[0][t, e], cache.distribution[0][0])
+    for array, expected in zip(
+        batch.distribution[1:], agent.policy(np.zeros((1, 3)))[1:], strict=True
+    ):
+        assert_same(array, expected)
+        assert not np.shares_memory(array, agent.parameters)  # it stays when the agent learns
+
+
+@pytest.mark.parametrize("space", ACTION_SPACES[:2], ids=str)
+def test_discrete_actions_are_counted_from_the_start(space):
+    env = Scripted(scripts(), SAME_STEP, space)
+    _, _, (batch,) = play(env, 40)
+    assert set(batch.actions.flat) == {0, 1, 2}
+    assert_same(np.array(env.received), batch.actions + int(space.start))
+    assert all(env.action_space.contains(actions) for actions in env.received)
+
+
+@pytest.mark.parametrize("space", ACTION_SPACES[2:], ids=str)
+def test_the_environment_gets_clipped_actions_the_batch_keeps_what_was_drawn(space):
+    env = Scripted(scripts(), SAME_STEP, space)
+    agent, _, (batch,) = play(env, 40)
+    received = np.array(env.received)
+    assert received.shape == (40, 3, *space.shape)
+    assert received.dtype == space.dtype
+    assert all(env.action_space.contains(actions) for actions in env.received)
+
+    drawn = batch.actions.reshape(40, 3, *space.shape)
+    outside = (drawn < space.low) | (drawn > space.high)
+    assert 0.05 < outside.mean() < 0.95
+    assert_same(received[~outside], drawn[~outside].astype(space.dtype))
+    nearest = np.where(drawn < space.low, space.low, space.high)
+    assert_same(received[outside], nearest[outside])
+    # clipping before the log-probability would be the mistake
+    flat = drawn.clip(space.low, space.high).reshape(120, -1)
+    (of_clipped, _, _), _ = agent.evaluate(batch.observations.reshape(120, -1), flat)
+    assert abs(of_clipped - batch.log_probs.reshape(-1)).max() > 0.01
+
+
+@pytest.mark.parametrize("space", [Discrete(3), Box(-1, 1, (2,))], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_batch_has_the_dtype_of_the_parameters(space, dtype):
+    _, _, (batch,) = play(Scripted(scripts(), SAME_STEP, space), 5, dtype=dtype)
+    names = ["observations", "log_probs", "values", "next_values", "rewards"]
+    names += [] if isinstance(space, Discrete) else ["actions"]
+    arrays = {name: getattr(batch, name) for name in names}
+    arrays |= {f"distribution[{i}]": array for i, array in enumerate(batch.distribution)}
+    assert {name: array.dtype for name, array in arrays.items()} == dict.fromkeys(arrays, dtype)
+
+
+def test_the_noise_alone_decides_what_is_drawn():
+    one, same = (play(Scripted(scripts(), SAME_STEP), 25)[2][0] for _ in range(2))
+    assert_same(one.actions, same.actions)
+    player = Player(Scripted(scripts(), SAME_STEP))
+    player.reset(0)
+    other = player.play(agent_for(player), 25, np.random.default_rng(3))
+    assert (one.actions != other.actions).any()
+
+
+# Spaces
+
+
+def test_discrete_observations_are_one_hot():
+    spaces = Spaces(Discrete(4, start=10), Discrete(2))
+    assert spaces.observation_size == 4
+    assert_same(spaces.encode(np.array([10, 13, 11])), np.eye(4)[[0, 3, 1]])
+
+
+def test_box_observations_are_flattened():
+    spaces = Spaces(Box(0, 255, (2, 3), np.uint8), Discrete(2))
+    images = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+    assert spaces.observation_size == 6
+    assert_same(spaces.encode(images), images.reshape(4, 6))
+
+
+def test_a_scalar_box_has_size_one():
+    spaces = Spaces(Box(-1, 1, ()), Box(-2, 2, ()))
+    assert (spaces.observation_size, spaces.actions) == (1, 1)
+    assert spaces.encode(np.zeros(5)).shape == (5, 1)
+    assert spaces.decode(np.full((5, 1), 9.0)).shape == (5,)
+    assert spaces.decode(np.full((5, 1), 9.0)).max() == 2
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        Dict({"a": Discrete(2)}),
+        Tuple([Discrete(2), Discrete(3)]),
+        MultiDiscrete([2, 3]),
+        MultiBinary(3),
+        Text(5),
+    ],
+    ids=str,
+)
+def test_an_unsupported_space_is_named(space):
+    with pytest.raises(ValueError, match="observation space") as error:
+        Spaces(space, Discrete(2))
+    assert str(space) in str(error.value)
+    with pytest.raises(ValueError, match="action space") as error:
+        Spaces(Discrete(2), space)
+    assert str(space) in str(error.value)
+
+
+def test_actions_of_whole_numbers_in_a_box_are_unsupported():
+    with pytest.raises(ValueError, match=r"action space.*int64"):
+        Spaces(Discrete(2), Box(0, 5, (2,), np.int64))
+
+
+# Autoreset modes
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.DISABLED, None, "NextStep", "sometimes"], ids=repr)
+def test_another_way_of_starting_episodes_is_refused_by_name(mode):
+    with pytest.raises(ValueError, match="autoreset_mode") as error:
+        Player(Scripted(scripts(), mode))
+    assert repr(mode) in str(error.value)
+
+
+def test_a_missing_mode_is_refused():
+    env = Scripted(scripts(), NEXT_STEP)
+    env.metadata = {}
+    with pytest.raises(ValueError, match=r"autoreset_mode.*None"):
+        autoreset_mode(env)
+
+
+@every_mode
+def test_the_mode_is_read_through_wrappers(mode):
+    env = gymnasium.wrappers.vector.RecordEpisodeStatistics(sync(Walk, mode))
+    assert autoreset_mode(env) == mode.name
+
+
+# Gymnasium's own environments
+
+
+def recorded(env):
+    """The environment, and a list of what each of its steps will return."""
+    steps, step = [], env.step
+
+    def recording_step(actions):
+        result = step(actions)
+        steps.append([np.array(part) for part in result[:4]])
+        return result
+
+    env.step = recording_step
+    return env, steps
+
+
+def gymnasium_env(name, mode):
+    if name == "native":
+        return gymnasium.make_vec("CartPole-v1", num_envs=3)
+    return gymnasium.make_vec(
+        "CartPole-v1",
+        num_envs=3,
+        vectorization_mode=name,
+        vector_kwargs={"autoreset_mode": mode},
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # the async one forks
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("native", NEXT_STEP), ("sync", NEXT_STEP), ("sync", SAME_STEP), ("async", SAME_STEP)],
+    ids=str,
+)
+def test_cartpole_rows_are_transitions_of_the_physics(name, mode):
+    """No row joins two episodes: the pole moves by 0.02 s of its velocity in each valid one."""
+    env, steps = recorded(gymnasium_env(name, mode))
+    agent, player, (batch,) = play(env, 120)
+    env.close()
+    ended = batch.terminated | batch.truncated
+    assert ended.sum() > 5
+    assert_same(batch.terminated, np.array([step[2] for step in steps]))
+
+    expected_valid = np.ones_like(ended)
+    if mode is NEXT_STEP:
+        expected_valid[1:] = ~ended[:-1]
+    assert_same(batch.valid, expected_valid)
+    assert (batch.rewards[batch.valid] == 1).all()
+
+    x, velocity = batch.observations[..., 0], batch.observations[..., 1]
+    joined = batch.valid[:-1] & ~ended[:-1]  # the next row holds the successor
+    move = (x[1:] - x[:-1] - 0.02 * velocity[:-1])[joined]
+    assert abs(move).max() < 1e-6  # float32
+    assert abs(x[1:] - x[:-1] - 0.02 * velocity[:-1])[~joined].max() > 1e-3
+
+    # a successor is 0.02 s of velocity away also where the episode ended
+    value_of_next_row = agent.values(batch.observations[1:].reshape(-1, 4)).reshape(-1, 3)
+    assert_close(batch.next_values[:-1][joined], value_of_next_row[joined])
+    lengths = [length for _, length in player.episodes]
+    assert lengths == [episode_return for episode_return, _ in player.episodes]
+    assert min(lengths) > 5
+
+
+@every_mode
+def test_final_observations_of_a_gymnasium_environment(mode):
+    """The value of the successor at each end, against a replay of the episode by hand."""
+    env = sync(lambda: Walk(length=5), mode, num_envs=2)
+    agent, _, (batch,) = play(env, 40)
+    actions = batch.actions - 1
+    seeds = [np.random.default_rng(seed) for seed in (0, 1)]  # reset(seed=0): 0 + i
+    truncations = 0
+    for e, rng in enumerate(seeds):
+        x, t = rng.normal(scale=0.1, size=2), 0
+        while t < 40:
+            assert_close(batch.observations[t, e], x)
+            if not batch.valid[t, e]:
+                x, t = rng.normal(scale=0.1, size=2), t + 1
+                continue
+            x = x + actions[t, e] / 8 + rng.normal(scale=0.2, size=2)
+            assert_close(batch.next_values[t, e], value(agent, x))
+            truncations += batch.truncated[t, e]
+            if mode is SAME_STEP and (batch.terminated | batch.truncated)[t, e]:
+                x = rng.normal(scale=0.1, size=2)
+            t += 1
+    assert truncations > 3
+
+
+@every_mode
+def test_discrete_observations_as_plain_numbers(mode):
+    """FrozenLake and Taxi return Python ints, also as final observations."""
+    agent, player, (batch,) = play(sync(Corridor, mode, num_envs=3), 40)
+    assert (batch.observations.sum(axis=2) == 1).all()
+    rooms = batch.observations.argmax(axis=2)  # counted from 0
+    following = rooms + np.where(batch.actions == 1, 1, -1)
+    values = agent.values(np.eye(5))
+    assert_close(batch.next_values[batch.valid], values[following[batch.valid]])
+    assert_same(batch.terminated[batch.valid], np.isin(following, [0, 4])[batch.valid])
+    assert len(player.episodes) > 5
+
+
+# Numbers that are none
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["observations", "rewards"])
+@every_mode
+def test_numbers_that_are_none_are_named_with_their_environment(mode, place, bad):
+    broken = scripts()
+    getattr(broken[2][0], place).flat[4] = bad  # in row 1 or 4 of environment 2
+    name = place.removesuffix("s")
+    with pytest.raises(FloatingPointError, match=f"{name} of environment 2 is {bad}"):
+        play(Scripted(broken, mode), 25)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@every_mode
+def test_a_final_observation_that_is_no_number_is_named(mode, bad):
+    broken = scripts()
+    assert broken[1][2].truncated
+    broken[1][2].observations[-1, 1] = bad
+    with pytest.raises(FloatingPointError, match=f"observation of environment 1 is {bad}"):
+        play(Scripted(broken, mode), 25)
+
+
+def test_what_overflows_the_dtype_is_found():
+    broken = scripts()
+    broken[0][0].rewards[1] = 1e39
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(FloatingPointError, match="reward of environment 0 is inf"),
+    ):
+        play(Scripted(broken, SAME_STEP), 25, dtype=np.float32)
+
+
+# Replays
+
+
+@every_mode
+@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("steps", [1, 7, 12, 20])
+def test_a_replay_leads_to_the_same_place(mode, continuous, steps):
+    """Played on from there, the original and the replayed environment give the same batch."""
+    players = [Player(sync(lambda: Walk(continuous), mode)) for _ in range(2)]
+    agent = agent_for(players[0])
+    players[0].reset(3)
+    batch = players[0].play(agent, steps, np.random.default_rng(0))
+    state = {name: array.copy() for name, array in players[0].state().items()}
+    assert players[1].replay(3, batch.actions, state)
+    for player in players:
+        player.episodes.clear()
+    ahead = [player.play(agent, 30, np.random.default_rng(1)) for player in players]
+    for name in ("observations", "next_values", "rewards", "terminated", "truncated", "valid"):
+        assert_same(getattr(ahead[1], name), getattr(ahead[0], name), name)
+    assert players[0].episodes == players[1].episodes
+
+
+def test_a_replay_that_leads_elsewhere_says_so():
+    player, other = Player(sync(Walk, NEXT_STEP)), Player(sync(Walk, NEXT_STEP))
+    agent = agent_for(player)
+    player.reset(3)
+    batch = player.play(agent, 7, np.random.default_rng(0))
+    assert not other.replay(4, batch.actions, player.state())
+    assert not other.replay(3, (batch.actions + 1) % 3, player.state())
+    assert not other.replay(3, batch.actions[:-1], player.state())
+    assert other.replay(3, batch.actions, player.state())

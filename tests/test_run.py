@@ -1,0 +1,427 @@
+"""A run on disk: whenever it is killed, resumed it ends with the bits of one that was not."""
+
+import csv
+import json
+import signal
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from test_cli import start
+
+import npppo
+from npppo import run
+from npppo.checkpoint import CheckpointError, read_checkpoint
+from npppo.cli import main
+from npppo.learner import PPO
+
+SETTINGS = {
+    "n_envs": 4,
+    "n_steps": 32,
+    "batch_size": 64,
+    "n_epochs": 2,
+    "net_arch": (8,),
+    "learning_rate": 0.002,
+    "learning_rate_end": 0.001,
+}
+SEED = 3
+SHORT, LONG = 3_000, 60_000  # LONG takes more than the second between two checkpoints
+TIMES = ("seconds", "steps_per_second")
+
+
+def options(**settings):
+    """As the command line takes them."""
+    for name, value in settings.items():
+        yield "--" + name.replace("_", "-")
+        yield from map(str, value if isinstance(value, tuple) else [value])
+
+
+def train_arguments(folder, steps, **settings):
+    given = options(steps=steps, out=folder, seed=SEED, **{**SETTINGS, **settings})
+    return ["train", "CartPole-v1", *given]
+
+
+def progress(folder):
+    """The rows of progress.csv as they are written, without the two columns of times."""
+    with open(folder / "progress.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{name: row[name] for name in row if name not in TIMES} for row in rows]
+
+
+def outcome(folder):
+    """All that a run leaves, bit for bit, but for its times."""
+    arrays, meta = read_checkpoint(folder / "checkpoint.npz")
+    bits = {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()}
+    return progress(folder), bits, meta, (folder / "config.json").read_bytes()
+
+
+def uninterrupted(folder, steps):
+    model = PPO("CartPole-v1", SEED, **SETTINGS)
+    run.begin(folder, model, {"total_timesteps": steps, "stop_at": None})
+    assert run.train(folder, model, steps, None, lambda row: True)
+    return outcome(folder)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """The outcome of the short run."""
+    return uninterrupted(tmp_path_factory.mktemp("short"), SHORT)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "run"
+
+
+def resume_to_the_end(folder):
+    model, settings = run.resume(folder)
+    steps, stop_at = settings["total_timesteps"], settings["stop_at"]
+    assert run.train(folder, model, steps, stop_at, lambda row: True)
+    return outcome(folder)
+
+
+def interrupted_after(folder, updates):
+    """A short run that was asked to stop."""
+    model = PPO("CartPole-v1", SEED, **SETTINGS)
+    run.begin(folder, model, {"total_timesteps": SHORT, "stop_at": None})
+    assert not run.train(folder, model, SHORT, None, until(updates))
+    assert model.updates == updates
+    return model
+
+
+def until(updates):
+    return lambda row: row["update"] < updates
+
+
+# The folder
+
+
+def test_a_run_leaves_config_progress_and_checkpoint(folder):
+    rows, _, meta, config = uninterrupted(folder, SHORT)
+    assert {path.name for path in folder.iterdir()} == {run.CONFIG, run.PROGRESS, run.CHECKPOINT}
+    config = json.loads(config)
+    expected = {**SETTINGS, "net_arch": list(SETTINGS["net_arch"]), "env": "CartPole-v1"}
+    expected |= {"seed": SEED, "total_timesteps": SHORT, "stop_at": None}
+    assert {name: config[name] for name in expected} == expected
+    assert [int(row["update"]) for row in rows] == list(range(1, meta["updates"] + 1))
+    assert int(rows[-1]["timesteps"]) == meta["num_timesteps"] >= SHORT
+    model = npppo.load(folder)
+    assert model.num_timesteps == meta["num_timesteps"]
+
+
+def test_the_rows_are_those_of_the_python_interface(short):
+    rows = []
+    model = PPO("CartPole-v1", SEED, **SETTINGS).learn(SHORT, rows.append)
+    kept = [{name: str(row[name]) for name in row if name not in TIMES} for row in rows]
+    assert kept == short[0]
+    assert model.agent.parameters.tobytes() == short[1]["parameters"][-1]
+
+
+@pytest.mark.parametrize("name", [run.CONFIG, run.PROGRESS, run.CHECKPOINT])
+def test_a_folder_that_holds_a_run_is_refused_untouched(name, folder):
+    folder.mkdir()
+    (folder / name).write_bytes(b"precious")
+    with pytest.raises(ValueError, match=rf"already holds a run \({name}\).*--resume"):
+        run.begin(folder, PPO("CartPole-v1", SEED), {})
+    assert main(train_arguments(folder, SHORT)) == 2
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert (folder / name).read_bytes() == b"precious"
+
+
+def test_a_folder_that_holds_something_else_is_taken(folder):
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    uninterrupted(folder, 100)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"cannot make the folder .*file"):
+        run.begin(tmp_path / "file" / "run", PPO("CartPole-v1", SEED), {})
+
+
+def test_the_run_stops_at_a_mean_return_of_100_episodes(folder):
+    model = PPO("CartPole-v1", SEED, **SETTINGS)
+    run.begin(folder, model, {"total_timesteps": LONG, "stop_at": 15.0})
+    assert run.train(folder, model, LONG, 15.0, lambda row: True)
+    rows = progress(folder)
+    reached = [int(row["episodes"]) >= 100 and float(row["return"]) >= 15 for row in rows]
+    assert reached == [False] * (len(rows) - 1) + [True]
+    assert model.num_timesteps < LONG
+    before = outcome(folder)
+    assert resume_to_the_end(folder) == before  # there is nothing left to do
+
+
+# Resuming
+
+
+@pytest.mark.parametrize("updates", [1, 7, 20])
+def test_an_interrupted_run_goes_on_bit_for_bit(updates, folder, short):
+    interrupted_after(folder, updates)
+    assert len(progress(folder)) == updates
+    assert resume_to_the_end(folder) == short
+
+
+def test_a_run_can_be_interrupted_again_and_again(folder, short):
+    interrupted_after(folder, 2)
+    for updates in (3, 8, 15):
+        model, _ = run.resume(folder)
+        assert not run.train(folder, model, SHORT, None, until(updates))
+    assert resume_to_the_end(folder) == short
+
+
+def test_another_interruption_would_show(folder, short):
+    """That two runs are equal is no accident: one that goes on from another place differs."""
+    model = interrupted_after(folder, 7)
+    model.agent.parameters[0] += 1e-6
+    model.save(folder / run.CHECKPOINT)
+    assert resume_to_the_end(folder) != short
+
+
+def test_rows_beyond_the_checkpoint_are_cut_off(folder, short):
+    """The process was killed between writing progress and writing the checkpoint."""
+    interrupted_after(folder, 7)
+    with open(folder / run.PROGRESS, newline="") as file:
+        lines = file.readlines()
+    later = [line.replace("7,", f"{n},", 1) for n, line in enumerate([lines[-1]] * 3, start=8)]
+    with open(folder / run.PROGRESS, "a", newline="") as file:
+        file.writelines(later)
+    assert [int(row["update"]) for row in progress(folder)] == list(range(1, 11))
+    assert resume_to_the_end(folder) == short
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("beyond", [True, False])
+def test_half_a_last_line_is_cut_off(share, beyond, folder, short):
+    interrupted_after(folder, 7)
+    path = folder / run.PROGRESS
+    whole = path.read_bytes()
+    last = whole.splitlines(keepends=True)[-1]
+    half = last[: int(len(last) * share)]
+    path.write_bytes(whole + (b"8" + half[1:] if beyond else b""))
+    if not beyond:  # a checkpoint was never written without its rows: it is lost as well
+        path.write_bytes(whole[: -len(last)] + half)
+        (folder / run.CHECKPOINT).unlink()
+    assert resume_to_the_end(folder) == short
+
+
+@pytest.mark.parametrize("left", ["nothing", "half a header", "rows"])
+def test_without_a_checkpoint_the_run_starts_again(left, folder, short):
+    interrupted_after(folder, 7)
+    (folder / run.CHECKPOINT).unlink()
+    if left == "nothing":
+        (folder / run.PROGRESS).unlink()
+    elif left == "half a header":
+        (folder / run.PROGRESS).write_bytes(b"update,time")
+    assert resume_to_the_end(folder) == short
+
+
+def test_what_a_crash_left_of_a_checkpoint_is_in_nobodys_way(folder, short):
+    interrupted_after(folder, 7)
+    (folder / f".{run.CHECKPOINT}.unfinished").write_bytes(b"half of it")
+    assert resume_to_the_end(folder) == short
+
+
+def test_a_damaged_checkpoint_is_refused_and_kept(folder):
+    interrupted_after(folder, 7)
+    before = (folder / run.PROGRESS).read_bytes()
+    damaged = (folder / run.CHECKPOINT).read_bytes()[:-1]
+    (folder / run.CHECKPOINT).write_bytes(damaged)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz"):
+        run.resume(folder)
+    assert (folder / run.CHECKPOINT).read_bytes() == damaged
+    assert (folder / run.PROGRESS).read_bytes() == before
+
+
+DAMAGED = [
+    *["", "{", "[]", "3", "null", "\0\0\0", '"env"'],
+    *['{"env": "CartPole-v1"}', '{"seed": 1}', '{"env": "CartPole-v1", "seed": 1}'],
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_config_is_refused(content, folder):
+    folder.mkdir()
+    (folder / run.CONFIG).write_text(content)
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        run.resume(folder)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(CheckpointError, match="holds no run"):
+            run.resume(folder)
+
+
+def test_a_longer_resumed_run_is_remembered(folder, capsys):
+    uninterrupted(folder, SHORT)
+    assert main(["train", "--resume", str(folder), "--steps", str(2 * SHORT)]) == 0
+    assert npppo.load(folder).num_timesteps >= 2 * SHORT
+    assert json.loads((folder / run.CONFIG).read_text())["total_timesteps"] == 2 * SHORT
+    assert int(progress(folder)[-1]["timesteps"]) >= 2 * SHORT
+
+
+# When it is saved
+
+
+def test_saving_takes_a_small_share_of_the_time(folder, monkeypatch):
+    """However long a save lasts. By the clock of this test an update takes 0.1 s, a save 0.5 s."""
+    now, saved = [0.0], []
+    monkeypatch.setattr(run, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def slow_save(model, path):
+        saved.append(now[0])
+        now[0] += 0.5
+
+    def on_update(row):
+        now[0] += 0.1
+        return row["update"] < 1500
+
+    monkeypatch.setattr(PPO, "save", slow_save)
+    model = PPO("CartPole-v1", SEED, **{**SETTINGS, "n_steps": 2, "batch_size": 8})
+    folder.mkdir()
+    run.train(folder, model, 10**6, None, on_update)
+    pauses = np.diff(saved)
+    assert saved[0] == pytest.approx(run.LEAST_SECONDS_BETWEEN_SAVES, abs=0.3)
+    assert len(pauses) > 3
+    assert (pauses[:-1] > 0.5 / run.SAVING_SHARE).all()  # the last one is at the end
+
+
+def test_progress_is_on_the_disk_before_the_checkpoint(folder, monkeypatch):
+    monkeypatch.setattr(run, "LEAST_SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(run, "SAVING_SHARE", np.inf)
+    lengths = []
+
+    def save(model, path):
+        lengths.append((model.updates, len(progress(folder))))
+
+    monkeypatch.setattr(PPO, "save", save)
+    model = PPO("CartPole-v1", SEED, **SETTINGS)
+    run.begin(folder, model, {})
+    run.train(folder, model, 1000, None, lambda row: True)
+    assert len(lengths) > 5
+    assert all(updates == rows for updates, rows in lengths)
+
+
+# Killed without warning
+
+
+KILLED_AT = """
+import os, signal, sys
+import numpy as np
+from npppo import cli, learner, rollout, run
+
+run.LEAST_SECONDS_BETWEEN_SAVES, run.SAVING_SHARE = 0.0, float("inf")  # save after every update
+calls = 0
+
+
+def kill_at(number, place, name, first=lambda *args: None):
+    original = getattr(place, name)
+
+    def call(*args, **kwargs):
+        global calls
+        calls += 1
+        if calls == number:
+            first(*args)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **kwargs)
+
+    setattr(place, name, call)
+
+
+def half_a_file(file):
+    file.write(b"PK half of it")
+    file.flush()
+
+
+moment, *arguments = sys.argv[1:]
+match moment:
+    case "before the folder is made":
+        kill_at(1, run, "begin")
+    case "before config.json has its name":
+        kill_at(1, os, "replace")
+    case "before the first step":
+        kill_at(1, rollout.Player, "play")
+    case "before the first checkpoint":
+        kill_at(1, learner.PPO, "save")
+    case "between progress and checkpoint":
+        kill_at(5, learner.PPO, "save")
+    case "in the middle of a checkpoint":
+        kill_at(5, np, "savez", half_a_file)
+    case "before a checkpoint has its name":
+        kill_at(6, os, "replace")
+    case "in the middle of an update":
+        kill_at(9, rollout.Player, "play")
+cli.main(arguments)
+raise SystemExit("was not killed")
+"""
+MOMENTS = [line.split('"')[1] for line in KILLED_AT.splitlines() if line.strip()[:4] == "case"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_run_resumes_bit_for_bit(moment, folder, short, capsys):
+    process = start("-c", KILLED_AT, moment, *train_arguments(folder, SHORT))
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, error
+    if (folder / run.CONFIG).exists():
+        assert main(["train", "--resume", str(folder)]) == 0
+    else:  # there was no run yet, so the folder is free
+        assert moment.startswith("before ") and moment.endswith(
+            ("made", "config.json has its name")
+        )
+        assert main(train_arguments(folder, SHORT)) == 0
+    assert outcome(folder) == short
+
+
+def wait_for(holds, process):
+    """Until it holds, or the process has ended by itself."""
+    while not holds() and process.poll() is None:
+        time.sleep(0.005)
+
+
+def test_the_command_killed_at_any_time_resumes_bit_for_bit(folder, tmp_path):
+    """Once very early, then as soon as there is a config, progress, and a checkpoint."""
+    expected = uninterrupted(tmp_path / "uninterrupted", LONG)
+    began = time.perf_counter()
+    for holds in [
+        lambda: time.perf_counter() - began > 0.15,
+        lambda: (folder / run.CONFIG).exists(),
+        lambda: (folder / run.PROGRESS).exists() and (folder / run.PROGRESS).stat().st_size,
+        lambda: (folder / run.CHECKPOINT).exists(),
+    ]:
+        started = (folder / run.CONFIG).exists()
+        command = ["train", "--resume", str(folder)] if started else train_arguments(folder, LONG)
+        process = start("-m", "npppo", *command)
+        wait_for(holds, process)
+        process.kill()
+        _, error = process.communicate()
+        assert error == ""
+    assert resume_to_the_end(folder) == expected
+
+
+# Ctrl-C
+
+
+def test_ctrl_c_stops_after_the_update_and_says_how_to_go_on(folder, tmp_path):
+    endless = 10**9
+    process = start("-m", "npppo", *train_arguments(folder, endless))
+    written = folder / run.PROGRESS
+    wait_for(lambda: written.exists() and written.stat().st_size, process)
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, "")
+    assert f"resume with: npppo train --resume {folder}" in output
+
+    # both go on for some updates, that the one was interrupted leaves no trace
+    model, settings = run.resume(folder)
+    stopped_at = model.updates
+    assert settings["total_timesteps"] == endless
+    assert f"interrupted at {model.num_timesteps:,} of {endless:,} steps" in output
+    assert int(progress(folder)[-1]["update"]) == stopped_at
+    run.train(folder, model, endless, None, until(stopped_at + 20))
+    model, whole = PPO("CartPole-v1", SEED, **SETTINGS), tmp_path / "whole"
+    run.begin(whole, model, {"total_timesteps": endless, "stop_at": None})
+    run.train(whole, model, endless, None, until(stopped_at + 20))
+    assert outcome(folder) == outcome(whole)
