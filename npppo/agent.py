@@ -56,7 +56,9 @@ HEADS = {
     ),
     "gaussian": Head(
         noise=lambda rng, shape, size: rng.standard_normal((*shape, size)),  # (*shape, A)
-        sample=gaussian_sample,
+        sample=lambda mean, log_std, noise: gaussian_sample(
+            mean, log_std, noise.astype(mean.dtype)
+        ),
         mode=lambda mean, log_std: mean.copy(),  # (N, A)
         evaluate=gaussian_evaluate,
         evaluate_backward=gaussian_evaluate_backward,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -52,19 +52,25 @@ def write_checkpoint(path: Path, arrays: dict[str, Array], meta: dict[str, Any])
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays and the `meta` of a checkpoint; CheckpointError says what is wrong with it."""
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder, expected a checkpoint file")
+    if not path.exists():
+        raise CheckpointError(f"{path} does not exist, expected a checkpoint")
+    content = io.BytesIO(path.read_bytes())
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+    except Exception as error:  # zipfile, zlib and NumPy raise nearly anything at damaged bytes
+        raise CheckpointError(f"{path} is truncated or damaged ({_one_line(error)})") from None
+    try:
         meta: dict[str, Any] = json.loads(str(arrays.pop("meta")))
         written_as = meta.pop("format")
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist, expected a checkpoint") from None
-    except IsADirectoryError:
-        raise CheckpointError(f"{path} is a folder, expected a checkpoint file") from None
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise CheckpointError(f"{path} is truncated or damaged ({error})") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint of npppo ({error})") from None
+        raise CheckpointError(f"{path} is not a checkpoint of npppo ({_one_line(error)})") from None
     if written_as != FORMAT:
         raise CheckpointError(f"{path} has format {written_as!r}, expected {FORMAT!r}")
     return arrays, meta
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

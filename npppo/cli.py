@@ -50,13 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     try:
-        return int(command(**options))
-    except (ValueError, TypeError, FloatingPointError) as error:
-        print(f"npppo: {error}", file=sys.stderr)
-        return EXIT_WRONG_INPUT
+        code = int(command(**options))
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (ValueError, TypeError, FloatingPointError, OSError) as error:
+        print(f"npppo: {error}", file=sys.stderr)
+        return EXIT_WRONG_INPUT
+    except KeyboardInterrupt:
+        print("npppo: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
 
 class Parser(argparse.ArgumentParser):
@@ -319,7 +324,7 @@ def eval_command(
     if render or video is not None:
         from .evaluate import watch
 
-        results = watch(model, episodes or 1, seed, not stochastic, video)
+        results = watch(model, 1 if episodes is None else episodes, seed, not stochastic, video)
         _print_results(results, "stochastic" if stochastic else "deterministic")
     else:
         _print_evaluation(model, 100 if episodes is None else episodes, seed, not stochastic)

@@ -30,26 +30,33 @@ def evaluate(
         raise ValueError(
             "the model was made from an environment without an id: evaluate() needs one"
         )
-    if episodes < 1:
-        raise ValueError(f"episodes is {episodes}, expected 1 or more")
+    _expect_some(episodes)
     results: list[tuple[float, int]] = []
     rounds = math.ceil(episodes / AT_ONCE)
     for number in range(rounds):
         count = min(AT_ONCE, episodes - len(results))
         seeds = np.random.SeedSequence(seed, spawn_key=(number,))
-        results += _one_round(model, count, int(seeds.generate_state(1)[0]), deterministic)
+        results += _one_round(model, count, seeds, deterministic)
     return results
 
 
-def _one_round(model: PPO, count: int, seed: int, deterministic: bool) -> list[tuple[float, int]]:
+def _expect_some(episodes: int) -> None:
+    if episodes < 1:
+        raise ValueError(f"episodes is {episodes}, expected 1 or more")
+
+
+def _one_round(
+    model: PPO, count: int, seeds: np.random.SeedSequence, deterministic: bool
+) -> list[tuple[float, int]]:
+    rng = None if deterministic else np.random.default_rng(seeds)
     env = make_env(model.env_id or "", count)
     returns = np.zeros(count)  # (E,)
     lengths = np.zeros(count, np.int64)  # (E,)
     running = np.ones(count, bool)  # (E,)
     observations: Any
-    observations, _ = env.reset(seed=seed)
+    observations, _ = env.reset(seed=int(seeds.generate_state(1)[0]))
     while running.any():
-        actions, _ = model.predict(observations, deterministic)  # (E,) or (E, ...)
+        actions = model.act(observations, rng)  # (E,) or (E, ...)
         observations, rewards, terminated, truncated, _ = env.step(actions)
         returns += np.where(running, rewards, 0)
         lengths += running
@@ -64,6 +71,7 @@ def watch(
     """Play episodes in a window, or record one into the file `video`."""
     import gymnasium
 
+    _expect_some(episodes)
     try:
         if video is None:
             env = gymnasium.make(model.env_id or "", render_mode="human")

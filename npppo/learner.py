@@ -6,7 +6,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from .algorithms.ppo import AdamState, PPOConfig, update
 from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from .optimizers import linear_schedule
 from .presets import PRESETS
-from .rollout import Player, autoreset_mode
+from .rollout import Player
 from .shapes import Array
 
 if TYPE_CHECKING:
@@ -54,6 +54,21 @@ def _advice(error: Exception) -> str:
     return said
 
 
+def vectorized(env: Any) -> VectorEnv[Any, Any, Any]:
+    """A vector environment as it is; a single environment as a vector of one."""
+    from gymnasium import Env
+    from gymnasium.vector import SyncVectorEnv, VectorEnv
+
+    if isinstance(env, Env):
+        return SyncVectorEnv([lambda: env])
+    if not isinstance(env, VectorEnv):
+        raise ValueError(
+            f"env is {env!r}, expected the id of an environment, a gymnasium environment "
+            "or a gymnasium vector environment"
+        )
+    return env
+
+
 class PPO:
     """Proximal Policy Optimization on an environment, in Stable-Baselines3's manner.
 
@@ -75,20 +90,30 @@ class PPO:
         seed: int | None = None,
         **hyperparameters: Any,
     ) -> None:
-        self.env_id = env if isinstance(env, str) else None
-        self.config = configure(self.env_id, hyperparameters)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ValueError(f"seed is {seed!r}, expected a whole number from 0 on")
         self.seed = int(seed)
-        self.env = self._vectorized(env, hyperparameters)
+        if isinstance(env, str):
+            self.env_id: str | None = env
+            self.config = configure(env, hyperparameters)
+            self.env = make_env(env, self.config.n_envs)
+        else:
+            self.env_id = None
+            self.env = vectorized(env)
+            n_envs = self.env.num_envs
+            if hyperparameters.get("n_envs", n_envs) != n_envs:
+                raise ValueError(
+                    f"n_envs is {hyperparameters['n_envs']}, but the environment given has {n_envs}"
+                )
+            self.config = configure(None, {**hyperparameters, "n_envs": n_envs})
         self.player = Player(self.env)
         spaces = self.player.spaces
 
-        init, self._noise_rng, self._order_rng = (
+        init, self._noise_rng, self._order_rng, self._predict_rng = (
             np.random.Generator(np.random.PCG64(child))
-            for child in np.random.SeedSequence(self.seed).spawn(3)
+            for child in np.random.SeedSequence(self.seed).spawn(4)
         )
         architecture = Architecture(
             spaces.observation_size,
@@ -107,29 +132,7 @@ class PPO:
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_EPISODES)
         self._segment_actions: list[Array] = []  # (T, E, ...) of each update since the last seeding
         self._playing = False
-        self._to_replay: tuple[int, Array, dict[str, Array]] | None = None
-
-    def _vectorized(self, env: Any, hyperparameters: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
-        if isinstance(env, str):
-            return make_env(env, self.config.n_envs)
-        from gymnasium import Env
-        from gymnasium.vector import SyncVectorEnv, VectorEnv
-
-        if isinstance(env, Env):
-            env = SyncVectorEnv([lambda: env])
-        if not isinstance(env, VectorEnv):
-            raise ValueError(
-                f"env is {env!r}, expected the id of an environment, a gymnasium environment "
-                "or a gymnasium vector environment"
-            )
-        autoreset_mode(env)
-        if hyperparameters.get("n_envs", env.num_envs) != env.num_envs:
-            raise ValueError(
-                f"n_envs is {hyperparameters['n_envs']}, but the environment given has "
-                f"{env.num_envs}"
-            )
-        self.config = replace(self.config, n_envs=env.num_envs)
-        return env
+        self._to_replay: tuple[int, Array] | None = None
 
     def learn(
         self, total_timesteps: int, callback: Callable[[Row], bool | None] | None = None
@@ -169,15 +172,15 @@ class PPO:
             clip = _scheduled(config.clip_range, config.clip_range_end, fraction)
             if not self._playing or self.updates % self._segment_updates() == 0:
                 self._start_episodes()
-            elif self._to_replay is not None:
-                if not self.player.replay(*self._to_replay):
-                    warnings.warn(
-                        "the environment does not repeat itself from the same seed and actions: "
-                        "the training goes on with new episodes, not bit for bit as before",
-                        stacklevel=2,
-                    )
-                    self._start_episodes()
-                self._to_replay = None
+            elif self._to_replay and not self.player.replay(*self._to_replay, self.player.state()):
+                warnings.warn(
+                    "the environment does not repeat itself from the same seed and actions: "
+                    "the training goes on with new episodes, not bit for bit as before",
+                    stacklevel=3,
+                )
+                self._start_episodes()
+            self._to_replay = None
+            self._playing = False  # until the update is whole: it may be interrupted
             steps_before = self.num_timesteps
             try:
                 # what overflows is found by name and stops the training: no warning beside it
@@ -189,6 +192,7 @@ class PPO:
             except FloatingPointError as error:
                 raise FloatingPointError(f"update {self.updates + 1}: {error}") from None
             self._segment_actions.append(self._compact(batch.actions))
+            self._playing = True
             self.updates += 1
             self.num_timesteps += int(batch.valid.sum())
             self.episodes += len(self.player.episodes)
@@ -214,8 +218,6 @@ class PPO:
     def _start_episodes(self) -> None:
         self.player.reset(self._env_seed(self.updates))
         self._segment_actions = []
-        self._to_replay = None
-        self._playing = True
 
     def predict(self, observation: ArrayLike, deterministic: bool = True) -> tuple[Any, None]:
         """The action for one observation, or the actions for a batch of them (N, ...).
@@ -223,36 +225,40 @@ class PPO:
         Deterministic: the likeliest action; otherwise one drawn from the policy. Returns
         `(action, None)`; the second entry is where recurrent policies have their state.
         """
-        spaces = self.player.spaces
+        space = self.player.spaces.observation
         array = np.asarray(observation)
-        shape = tuple(spaces.observation.shape)
-        if array.shape not in (shape, (len(array), *shape) if array.ndim else shape):
+        shape = tuple(space.shape)
+        if (array.shape != shape and array.shape[1:] != shape) or array.ndim > len(shape) + 1:
             raise ValueError(
-                f"observation has shape {array.shape}, expected {shape} or (N, *{shape})"
+                f"observation has shape {array.shape}, expected {shape} or a batch of them"
             )
-        single = array.shape == shape
-        encoded = spaces.encode(array[None] if single else array)  # (N, D)
-        distribution = self.agent.policy(encoded.astype(self.agent.parameters.dtype))
-        if deterministic:
-            actions = self.agent.head.mode(*distribution)  # (N,) or (N, A)
-        else:
-            noise = self.agent.head.noise(self._noise_rng, (len(encoded),), spaces.actions)
-            actions = self.agent.head.sample(*distribution, noise)  # (N,) or (N, A)
-        decoded = spaces.decode(actions)
-        return (decoded[0] if single else decoded), None
+        rng = None if deterministic else self._predict_rng
+        if array.shape == shape:
+            return self.act(array[None], rng)[0], None
+        return self.act(array, rng), None
+
+    def act(self, observations: Array, rng: np.random.Generator | None) -> Array:
+        """The environment's actions (N, ...) for observations (N, ...): drawn, or the likeliest."""
+        spaces, head = self.player.spaces, self.agent.head
+        encoded = spaces.encode(observations).astype(self.agent.parameters.dtype)  # (N, D)
+        distribution = self.agent.policy(encoded)
+        if rng is None:
+            return spaces.decode(head.mode(*distribution))
+        noise = head.noise(rng, (len(encoded),), spaces.actions)  # (N,) or (N, A)
+        return spaces.decode(head.sample(*distribution, noise))
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed training needs to `path` (".npz" is added if it has no end).
 
         The file is whole or not there, and holds no code.
         """
-        actions = self._segment_actions or [np.zeros((0,))]
+        segment = self._segment_actions if self._playing else []
         arrays = {
             "parameters": self.agent.parameters,
             "adam_m": self.adam.m,
             "adam_v": self.adam.v,
             "recent": np.array(list(self.recent), np.float64).reshape(-1, 2),
-            "segment_actions": np.concatenate(actions),
+            "segment_actions": np.concatenate(segment) if segment else np.zeros(0),
             **{f"player_{name}": array for name, array in self.player.state().items()},
         }
         meta = {
@@ -262,7 +268,7 @@ class PPO:
             "config": asdict(self.config),
             "adam_step": self.adam.step,
             "updates": self.updates,
-            "segment_updates": len(self._segment_actions),
+            "segment_updates": len(segment),
             "num_timesteps": self.num_timesteps,
             "episodes": self.episodes,
             "playing": self._playing,
@@ -278,26 +284,37 @@ class PPO:
                 f"the checkpoint was made for {meta['spaces']}, but the environment has "
                 f"{self.player.spaces.describe()}"
             )
-        if arrays["parameters"].shape != self.agent.parameters.shape:
-            raise CheckpointError(
-                f"the checkpoint has {arrays['parameters'].size} parameters, expected "
-                f"{self.agent.parameters.size}"
-            )
+        segment, E = meta["segment_updates"], self.env.num_envs
+        state = {name: arrays[f"player_{name}"] for name in self.player.state()}
+        shapes = {
+            "parameters": self.agent.parameters.shape,
+            "adam_m": self.agent.parameters.shape,
+            "adam_v": self.agent.parameters.shape,
+            "recent": (len(arrays["recent"]), 2),
+            **{f"player_{name}": array.shape for name, array in self.player.state().items()},
+        }
+        if segment:
+            steps = segment * self.config.n_steps
+            shapes["segment_actions"] = (steps, E, *arrays["segment_actions"].shape[2:])
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise CheckpointError(
+                    f"{name} of the checkpoint has shape {arrays[name].shape}, expected {shape}"
+                )
         self.agent.parameters[:] = arrays["parameters"]
-        self.adam = AdamState(arrays["adam_m"], arrays["adam_v"], meta["adam_step"])
-        self.updates = meta["updates"]
-        self.num_timesteps = meta["num_timesteps"]
-        self.episodes = meta["episodes"]
+        self.adam = AdamState(arrays["adam_m"], arrays["adam_v"], int(meta["adam_step"]))
+        self.updates = int(meta["updates"])
+        self.num_timesteps = int(meta["num_timesteps"])
+        self.episodes = int(meta["episodes"])
         self.recent.extend((float(r), int(length)) for r, length in arrays["recent"])
         self._noise_rng.bit_generator.state = meta["noise_rng"]
         self._order_rng.bit_generator.state = meta["order_rng"]
-        self._playing = meta["playing"]
-        segment = meta["segment_updates"]
+        self.player.set_state(state)
+        self._playing = bool(meta["playing"])
         if segment:
             actions = arrays["segment_actions"]
-            self._segment_actions = list(actions.reshape(segment, -1, *actions.shape[1:]))
-            state = {name: arrays[f"player_{name}"] for name in self.player.state()}
-            self._to_replay = (self._env_seed(self.updates - segment), actions, state)
+            self._segment_actions = np.split(actions, segment)
+            self._to_replay = (self._env_seed(self.updates - segment), actions)
 
     def _compact(self, actions: Array) -> Array:
         """Discrete actions in the smallest integer type, for the replay."""
@@ -310,7 +327,7 @@ class PPO:
 
     def _env_seed(self, update: int) -> int:
         """A seed for the environments that depends on both numbers and collides with no other."""
-        sequence = np.random.SeedSequence(self.seed, spawn_key=(3, update))
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(4, update))
         return int(sequence.generate_state(1)[0])
 
 
@@ -336,12 +353,20 @@ def load(path: str | Path, env: Env[Any, Any] | VectorEnv[Any, Any, Any] | None 
     arrays, meta = read_checkpoint(path)
     try:
         env = env if env is not None else meta["env_id"]
-        if env is None:
-            raise ValueError(f"{path} was made from an environment without an id: pass it as env")
-        model = PPO(env, meta["seed"], **meta["config"])
+        seed, hyperparameters = meta["seed"], dict(meta["config"])
+    except KeyError as error:
+        raise CheckpointError(f"{path} lacks {error}, expected a whole checkpoint") from None
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has a config that is none: {error}") from None
+    if env is None:
+        raise ValueError(f"{path} was made from an environment without an id: pass it as env")
+    try:
+        model = PPO(env, seed, **hyperparameters)
         model.restore(arrays, meta)
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}, expected a whole checkpoint") from None
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise CheckpointError(f"{path} cannot be loaded: {error}") from None
     return model
 
 

@@ -14,6 +14,7 @@ In both, `next_values` is the value of the true successor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ class Spaces:
     def decode(self, actions: Array) -> Array:
         """The agent's actions (E,) or (E, A) as the environment takes them."""
         if self.head == "categorical":
-            counted: Array = actions + int(self.action.start)  # (E,)
+            counted: Array = actions.astype(np.int64) + int(self.action.start)  # (E,)
             return counted
         shaped = actions.reshape(len(actions), *self.action.shape)  # (E, ...)
         return shaped.clip(self.action.low, self.action.high).astype(self.action.dtype)
@@ -154,24 +155,24 @@ class Player:
             actions.append(action)
             ended = terminated[t] | truncated[t]  # (E,)
             if self.same_step:
-                finals += [
-                    (t, int(e), self.spaces.encode(info["final_obs"][e][None])[0])
-                    for e in np.flatnonzero(ended)
-                ]
+                for e in np.flatnonzero(ended).tolist():
+                    final = self.spaces.encode(np.asarray(info["final_obs"][e])[None])  # (1, D)
+                    expect_finite("observation", final, [e])
+                    finals.append((t, e, final[0].astype(dtype)))  # a copy, as astype makes it
             else:
                 valid[t] = ~self._ended
                 self._ended = ended
         self._observations = observations[T]
         expect_finite("observation", observations[T])
-        expect_finite("reward", rewards)
+        expect_finite("reward", rewards.T)
         self._count_episodes(rewards, terminated | truncated, valid)
 
         values = agent.values(observations.reshape((T + 1) * E, -1)).reshape(T + 1, E)
         next_values = values[1:].copy()  # (T, E)
         if finals:
-            t_index, e_index, final = zip(*finals, strict=True)
-            final_observations = np.array(final, dtype)  # (K, D)
-            next_values[list(t_index), list(e_index)] = agent.values(final_observations)
+            t_index, e_index, final_observations = zip(*finals, strict=True)
+            final_values = agent.values(np.array(final_observations))  # (K,)
+            next_values[list(t_index), list(e_index)] = final_values
 
         out = np.array(outs)  # (T, E, A)
         taken = np.array(actions)  # (T, E) or (T, E, A)
@@ -213,30 +214,35 @@ class Player:
             "lengths": self._lengths,
         }
 
+    def set_state(self, state: dict[str, Array]) -> None:
+        """Go back to what `state` returned; the environment itself stays as it is."""
+        self._observations, self._ended = state["observations"], state["ended"]
+        self._returns, self._lengths = state["returns"].copy(), state["lengths"].copy()
+
     def replay(self, seed: int, actions: Array, state: dict[str, Array]) -> bool:
         """Bring the environment to where `actions` (T, E, ...) led from `reset(seed)`.
 
         An environment's state need not be saved: from the same seed, the same actions lead to it.
-        Returns whether they did, bit for bit.
+        Returns whether they led to the observations of `state`, bit for bit.
         """
         self.reset(seed)
         for action in actions:
             following, *_ = self.env.step(self.spaces.decode(action))
             self._observations = self.spaces.encode(following)  # (E, D)
         repeated = self._observations.astype(state["observations"].dtype)  # (E, D)
-        self._observations = state["observations"]
-        self._ended = state["ended"]
-        self._returns = state["returns"].copy()
-        self._lengths = state["lengths"].copy()
+        self.set_state(state)
         return bool(np.array_equal(repeated, state["observations"]))
 
 
-def expect_finite(name: str, array: Array) -> None:
-    """Raise FloatingPointError for the first entry of `array`, (E, D) or (T, E), that is not."""
+def expect_finite(name: str, array: Array, environments: Sequence[int] | None = None) -> None:
+    """Raise FloatingPointError for the first entry of `array`, (E, ...), that is not finite.
+
+    `environments` tells which ones the rows belong to where they are not all.
+    """
     finite = np.isfinite(array)
     if not finite.all():
-        where = np.argwhere(~finite)[0]
-        e = where[0] if name == "observation" else where[1]
+        where = tuple(np.argwhere(~finite)[0])
+        e = where[0] if environments is None else environments[where[0]]
         raise FloatingPointError(
-            f"the {name} of environment {e} is {array[tuple(where)]}, expected a finite number"
+            f"the {name} of environment {e} is {array[where]}, expected a finite number"
         )

@@ -52,8 +52,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged ({error})") from None
-    if not isinstance(config, dict) or "env" not in config or "seed" not in config:
-        raise CheckpointError(f"{path} is not the config of a run of npppo")
+    for name in ("env", "seed", "total_timesteps", "stop_at"):
+        if not isinstance(config, dict) or name not in config:
+            raise CheckpointError(f"{path} is not the config of a run of npppo: it lacks {name!r}")
     return config
 
 

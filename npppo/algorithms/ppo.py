@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,12 @@ class PPOConfig:
     shared_trunk: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "net_arch", tuple(self.net_arch))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "net_arch" and isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
+            if isinstance(value, np.generic):  # as JSON wants it
+                object.__setattr__(self, field.name, value.item())
         for names, kinds, holds, expected in RULES:
             for name in names.split():
                 value = getattr(self, name)
@@ -75,7 +80,7 @@ class PPOConfig:
 
 
 OPTIONAL = ["learning_rate_end", "clip_range_end", "clip_range_vf", "target_kl"]
-NUMBER = (int, float, np.integer, np.floating)
+NUMBER = (int, float)
 RULES: list[tuple[str, tuple[type, ...], Callable[[Any], bool], str]] = [
     (
         "learning_rate clip_range clip_range_vf max_grad_norm target_kl",
@@ -92,7 +97,7 @@ RULES: list[tuple[str, tuple[type, ...], Callable[[Any], bool], str]] = [
     ("gamma gae_lambda", NUMBER, lambda x: 0 <= x <= 1, "a number from 0 to 1"),
     (
         "n_envs n_steps batch_size n_epochs",
-        (int, np.integer),
+        (int,),
         lambda x: x >= 1,
         "a whole number from 1 on",
     ),
@@ -229,12 +234,20 @@ def update(
             log["grad_norm"].append(norm)
         epochs += not stopped
 
-    means = {name: sum(column) / len(column) for name, column in log.items() if column}
+    if not np.isfinite(agent.parameters).all():
+        raise FloatingPointError("a step made a parameter nan or inf, expected finite numbers")
+    # no step at all, after a KL stop at once or without a valid row, has no mean
+    means = {
+        name: sum(column) / len(column) if column else math.nan for name, column in log.items()
+    }
     return {**means, **how_far(agent, rows, clip), "epochs": epochs}
 
 
 def how_far(agent: Agent, rows: Rows, clip: float) -> dict[str, float]:
     """How far the policy has moved from the one that drew the rows, over all of them."""
+    if not len(rows.advantages):
+        names = ("kl", "approx_kl", "clip_fraction", "max_ratio", "explained_variance")
+        return dict.fromkeys(names, math.nan)
     distribution = agent.policy(rows.observations)
     (log_prob, _), _ = agent.head.evaluate(*distribution, rows.actions)  # (N,)
     kl, _ = agent.head.kl(*rows.old_distribution, *distribution)  # (N,)
