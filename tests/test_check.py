@@ -101,7 +101,7 @@ def test_a_list_as_the_only_differentiable_argument():
 
 def test_the_order_of_wrt_is_that_of_the_returned_gradients():
     def backward(dy, cache):
-        dx, dW, db = linear_backward(dy, cache)
+        dx, _, db = linear_backward(dy, cache)
         return db, dx
 
     results = check_gradient(linear, backward, X, W, B, wrt=["b", "x"])
