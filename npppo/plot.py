@@ -37,7 +37,7 @@ def plot(folders: list[Path], output: Path) -> None:
     for axis, (column, title) in zip(axes.flat, PANELS.items(), strict=True):
         for folder, rows in runs.items():
             steps = [float(row["timesteps"]) for row in rows]
-            axis.plot(steps, [float(row[column]) for row in rows], label=folder.name, linewidth=1.2)
+            axis.plot(steps, [float(row[column]) for row in rows], label=str(folder), linewidth=1.2)
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
         axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))

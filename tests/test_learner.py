@@ -18,6 +18,7 @@ from scripted import (
     scripts,
     sync,
 )
+from tolerances import FLOAT32
 
 import npppo
 from npppo import learner
@@ -523,7 +524,7 @@ def test_a_single_prediction_is_that_of_the_batch():
     observations = np.random.default_rng(0).normal(size=(5, 2))
     batch, _ = model.predict(observations)
     for observation, action in zip(observations, batch, strict=True):
-        assert_close(model.predict(observation)[0], action, 1e-6)  # float32
+        assert_close(model.predict(observation)[0], action, FLOAT32)
 
 
 def test_deterministic_is_the_likeliest_and_stochastic_is_drawn():

@@ -192,18 +192,15 @@ def test_rows_beyond_the_checkpoint_are_cut_off(folder, short):
     assert resume_to_the_end(folder) == short
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
-@pytest.mark.parametrize("beyond", [True, False])
-def test_half_a_last_line_is_cut_off(share, beyond, folder, short):
-    interrupted_after(folder, 7)
-    path = folder / run.PROGRESS
-    whole = path.read_bytes()
-    last = whole.splitlines(keepends=True)[-1]
-    half = last[: int(len(last) * share)]
-    path.write_bytes(whole + (b"8" + half[1:] if beyond else b""))
-    if not beyond:  # a checkpoint was never written without its rows: it is lost as well
-        path.write_bytes(whole[: -len(last)] + half)
-        (folder / run.CHECKPOINT).unlink()
+@pytest.mark.parametrize("length", [1, 2, 10, 100, -2, -1])
+def test_half_a_last_line_is_cut_off(length, folder, short):
+    """Of the row of update 13, which the crash left; a row of update 1, it seems, if one digit."""
+    interrupted_after(folder, 12)
+    with open(folder / run.PROGRESS, "rb") as file:
+        *_, last = file.readlines()
+    assert last.startswith(b"12,") and len(last) > 101
+    with open(folder / run.PROGRESS, "ab") as file:
+        file.write((b"13," + last[3:])[:length])
     assert resume_to_the_end(folder) == short
 
 
@@ -267,7 +264,7 @@ def test_a_longer_resumed_run_is_remembered(folder, capsys):
 
 
 def test_saving_takes_a_small_share_of_the_time(folder, monkeypatch):
-    """However long a save lasts. By the clock of this test an update takes 0.1 s, a save 0.5 s."""
+    """However long a save lasts. By the clock of this test both last half a second."""
     now, saved = [0.0], []
     monkeypatch.setattr(run, "time", SimpleNamespace(perf_counter=lambda: now[0]))
 
@@ -276,15 +273,15 @@ def test_saving_takes_a_small_share_of_the_time(folder, monkeypatch):
         now[0] += 0.5
 
     def on_update(row):
-        now[0] += 0.1
-        return row["update"] < 1500
+        now[0] += 0.5
+        return row["update"] < 300
 
     monkeypatch.setattr(PPO, "save", slow_save)
     model = PPO("CartPole-v1", SEED, **{**SETTINGS, "n_steps": 2, "batch_size": 8})
     folder.mkdir()
     run.train(folder, model, 10**6, None, on_update)
     pauses = np.diff(saved)
-    assert saved[0] == pytest.approx(run.LEAST_SECONDS_BETWEEN_SAVES, abs=0.3)
+    assert saved[0] == pytest.approx(run.LEAST_SECONDS_BETWEEN_SAVES, abs=0.6)
     assert len(pauses) > 3
     assert (pauses[:-1] > 0.5 / run.SAVING_SHARE).all()  # the last one is at the end
 
