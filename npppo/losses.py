@@ -166,14 +166,13 @@ def clipped_value_loss(
 
     Shapes: values (N,), old_values (N,), targets (N,) -> (). `clip` is in units of the values.
 
-    Derivation: where the first square is the larger, as in `value_loss`; where the second is,
-    dc/dv is 1 inside the band and 0 outside:
+    Derivation: where the first square is the larger, as in `value_loss`. The second can be the
+    larger one only outside the band, where c is constant:
 
-        dvalues_i = dloss/N · (v_i - target_i)                     where the first ≥ the second
-                              (c_i - target_i) [|v_i - old_i| ≤ clip]     elsewhere
+        dvalues_i = dloss/N · (v_i - target_i)   where the first ≥ the second, else 0
 
-    Conventions at the kinks: on a tie the unclipped square wins; the clip passes the gradient at
-    its bounds.
+    Conventions at the kinks: on a tie the unclipped square wins. Inside the band and at its
+    bounds c is v and the two tie, so the clip passes the gradient there.
 
     Source: Huang et al. 2022, detail 9 (from OpenAI Baselines; not in the paper).
     """
@@ -183,23 +182,21 @@ def clipped_value_loss(
     expect_shape("targets", targets, values.shape, "values", values)
     clip = number("clip", clip)
     step = values - old_values  # (N,)
-    inside = (step.real >= -clip) & (step.real <= clip)  # (N,) bool
-    # values inside the band as they are: old + (v - old) would not give back v to the last bit
     bounded = np.minimum(np.maximum(step, -clip), clip)  # (N,)
-    clipped = np.where(inside, values, old_values + bounded)  # (N,)
     error = values - targets  # (N,)
-    clipped_error = clipped - targets  # (N,)
-    unclipped_wins = (error * error).real >= (clipped_error * clipped_error).real  # (N,) bool
-    larger = np.where(unclipped_wins, error, clipped_error)  # (N,)
-    flows = unclipped_wins | inside  # (N,) bool
-    return 0.5 * (larger * larger).sum() / len(error), (larger, flows)
+    # c - target written so that inside the band it is v - target to the last bit: a tie
+    clipped_error = error + (bounded - step)  # (N,)
+    square, clipped_square = error * error, clipped_error * clipped_error  # (N,), (N,)
+    flows = square.real >= clipped_square.real  # (N,) bool
+    return 0.5 * np.where(flows, square, clipped_square).sum() / len(error), (error, flows)
 
 
 def clipped_value_loss_backward(dloss: float, cache: Cache) -> Array:
     """Gradient `dvalues` of `clipped_value_loss`."""
-    larger, flows = cache
-    # forward: loss = 1/(2N) Σ larger², and larger moves with v where the gradient flows
-    return np.where(flows, larger, 0) * (number("dloss", dloss) / len(larger))  # (N,)
+    error, flows = cache
+    # forward: loss = 1/(2N) Σ max(error², clipped_error²), and clipped_error is constant
+    # wherever its square is the larger one
+    return np.where(flows, error, 0) * (number("dloss", dloss) / len(error))  # (N,)
 
 
 class ObjectiveCache(NamedTuple):

@@ -94,7 +94,9 @@ def adam_step(
     m = beta1 * m
     m += (1 - beta1) * grad
     v = beta2 * v
-    v += (1 - beta2) * (grad * grad)
+    square = grad * grad
+    square *= 1 - beta2
+    v += square
     # lr m̂ / (√v̂ + ε) with both corrections taken out of the arrays: the same number, fewer passes
     correction1, correction2 = 1 - beta1**step, math.sqrt(1 - beta2**step)
     update = np.sqrt(v)
