@@ -230,16 +230,15 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
 
     Shapes: logits (N, A), u (N,) uniform in [0, 1) -> (N,) int64.
 
-    An action of probability 0 is never returned: at u = 0 it does not exceed u, and where
-    rounding leaves the last cumulative probability at or below u, the action that reached that
-    last value is taken.
+    An action of probability 0 is never returned: it does not raise the cumulative probability,
+    so it is not the first to exceed u. And some action always exceeds u, because u times the
+    row's sum is rounded to less than that sum for every u below 1.
     """
     e = np.exp(_shift(logits))  # (N, A), the probabilities times their row's sum
     u = np.asarray(u)
     expect_shape("u", u, (len(e),), "logits", e)
     cdf = e.cumsum(axis=1)  # (N, A)
-    total = cdf[:, -1:]  # (N, 1)
-    exceeds = (cdf > u[:, None] * total) | (cdf == total)  # (N, A) bool
+    exceeds = cdf > u[:, None] * cdf[:, -1:]  # (N, A) bool
     actions: Array = exceeds.argmax(axis=1).astype(np.int64, copy=False)  # (N,), the first true
     return actions
 

@@ -67,6 +67,7 @@ class Spaces:
         self.observation, self.action = observation, action
         self._one_hot = isinstance(observation, Discrete)
         self.head = "categorical" if isinstance(action, Discrete) else "gaussian"
+        self._start = int(action.start) if isinstance(action, Discrete) else 0
         self.observation_size = (
             int(observation.n) if self._one_hot else int(np.prod(observation.shape))
         )
@@ -85,8 +86,8 @@ class Spaces:
     def decode(self, actions: Array) -> Array:
         """The agent's actions (E,) or (E, A) as the environment takes them."""
         if self.head == "categorical":
-            counted: Array = actions.astype(np.int64) + int(self.action.start)  # (E,)
-            return counted
+            counted = actions.astype(np.int64, copy=False)  # (E,)
+            return counted + self._start if self._start else counted
         shaped = actions.reshape(len(actions), *self.action.shape)  # (E, ...)
         return shaped.clip(self.action.low, self.action.high).astype(self.action.dtype)
 
@@ -122,6 +123,7 @@ class Player:
 
     def reset(self, seed: int) -> None:
         """Start new episodes everywhere; those in flight are dropped."""
+        self.episodes.clear()
         observations, _ = self.env.reset(seed=seed)
         self._observations = self.spaces.encode(observations)  # (E, D)
         self._ended = np.zeros_like(self._ended)
@@ -153,19 +155,20 @@ class Player:
             rewards[t], terminated[t], truncated[t] = reward, term, trunc
             outs.append(out)
             actions.append(action)
-            ended = terminated[t] | truncated[t]  # (E,)
             if self.same_step:
-                for e in np.flatnonzero(ended).tolist():
+                for e in np.flatnonzero(terminated[t] | truncated[t]).tolist():
                     final = self.spaces.encode(np.asarray(info["final_obs"][e])[None])  # (1, D)
+                    final = final.astype(dtype)  # a copy: the environment may reuse its array
                     expect_finite("observation", final, [e])
-                    finals.append((t, e, final[0].astype(dtype)))  # a copy, as astype makes it
-            else:
-                valid[t] = ~self._ended
-                self._ended = ended
+                    finals.append((t, e, final[0]))
+        ended = terminated | truncated  # (T, E)
+        if not self.same_step:
+            valid = ~np.concatenate([self._ended[None], ended[:-1]])  # (T, E)
+            self._ended = ended[-1]
         self._observations = observations[T]
         expect_finite("observation", observations[T])
         expect_finite("reward", rewards.T)
-        self._count_episodes(rewards, terminated | truncated, valid)
+        self._count_episodes(rewards, ended, valid)
 
         values = agent.values(observations.reshape((T + 1) * E, -1)).reshape(T + 1, E)
         next_values = values[1:].copy()  # (T, E)
@@ -240,7 +243,7 @@ def expect_finite(name: str, array: Array, environments: Sequence[int] | None = 
     `environments` tells which ones the rows belong to where they are not all.
     """
     finite = np.isfinite(array)
-    if not finite.all():
+    if np.count_nonzero(finite) != array.size:
         where = tuple(np.argwhere(~finite)[0])
         e = where[0] if environments is None else environments[where[0]]
         raise FloatingPointError(

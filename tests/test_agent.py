@@ -19,7 +19,7 @@ ARCHITECTURES = [
     Architecture(D, A, head, net_arch, activation, shared)
     for head in ("categorical", "gaussian")
     for shared in (False, True)
-    for net_arch, activation in [((5, 4), "tanh"), ((5, 4), "relu"), ((6,), "tanh"), ((), "tanh")]
+    for net_arch, activation in [((8, 4), "tanh"), ((8, 4), "relu"), ((6,), "tanh"), ((), "tanh")]
 ]
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 rng = np.random.default_rng(3)

@@ -465,6 +465,25 @@ def test_after_an_interruption_no_row_joins_two_states(tmp_path):
     assert learn_updates(loaded, 5) == learn_updates(model, 5)
 
 
+def test_after_an_interruption_no_episode_is_counted_twice(monkeypatch):
+    """The batch that was thrown away takes its episodes with it."""
+    model = make("native")
+    batches = watch(model)
+    learn_updates(model, 2)
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(learner, "update", interrupt)
+        learn_updates(model, 3)
+    thrown_away = batches.pop()
+    assert (thrown_away.terminated | thrown_away.truncated).any()
+    learn_updates(model, 5)
+    assert model.episodes == sum((b.terminated | b.truncated).sum() for b in batches)
+    assert model.num_timesteps == sum(b.valid.sum() for b in batches)
+
+
 # Looking changes nothing
 
 

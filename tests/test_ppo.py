@@ -291,10 +291,10 @@ def test_value_clipping_is_only_felt_where_values_have_moved():
 # How many steps
 
 
-def steps_with(target_kl, **settings):
+def steps_with(target_kl, lr=0.02, **settings):
     """(Adam steps, log)"""
     agent, batch = played()
-    log, adam = run_update(agent, batch, lr=0.02, target_kl=target_kl, **settings)
+    log, adam = run_update(agent, batch, lr=lr, target_kl=target_kl, **settings)
     return adam.step, log
 
 
@@ -324,11 +324,13 @@ def test_the_kl_stop_is_at_one_and_a_half_times_the_target():
 
 
 def test_a_stop_ends_the_whole_update():
-    steps, log = steps_with(None, batch_size=16, n_epochs=10)
-    assert log["epochs"] == 10
-    stopped, log = steps_with(log["kl"] / 10, batch_size=16, n_epochs=10)
-    assert 1 < stopped < steps / 2
-    assert log["epochs"] < 5
+    """All that remains of its epoch and the epochs after it."""
+    settings = {"batch_size": 16, "n_epochs": 20, "lr": 0.005}
+    steps, log = steps_with(None, **settings)
+    assert (steps, log["epochs"]) == (20 * 4, 20)
+    stopped, log = steps_with(log["kl"] / 3, **settings)  # at half of where it would have gone
+    assert 4 < stopped < 60
+    assert log["epochs"] == stopped // 4
 
 
 @every_space

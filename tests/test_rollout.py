@@ -509,13 +509,16 @@ def test_a_final_observation_that_is_no_number_is_named(mode, bad):
         play(Scripted(broken, mode), 25)
 
 
-def test_what_overflows_the_dtype_is_found():
+@pytest.mark.parametrize("name", ["reward", "observation", "final observation"])
+def test_what_overflows_the_dtype_is_found(name):
     broken = scripts()
-    broken[0][0].rewards[1] = 1e39
-    with (
-        np.errstate(over="ignore"),
-        pytest.raises(FloatingPointError, match="reward of environment 0 is inf"),
-    ):
+    episode = broken[0][1]
+    assert episode.truncated
+    if name == "reward":
+        episode.rewards[0] = 1e39
+    else:
+        episode.observations[-1 if "final" in name else 0, 1] = 1e39
+    with pytest.raises(FloatingPointError, match=rf"{name.split()[-1]} of environment 0 is inf"):
         play(Scripted(broken, SAME_STEP), 25, dtype=np.float32)
 
 
