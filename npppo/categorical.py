@@ -2,10 +2,10 @@
 
 `logits` z are (N, A), p = softmax(z), and log p = log_softmax(z). Everything rests on one fact,
 
-    d log p_b / d z_a = [a = b] - p_a,
+    ∂ log p_b / ∂ z_a = [a = b] - p_a,          where [a = b] is 1 if a = b, else 0,
 
-the row of a softmax's Jacobian on the log scale: raising one logit lowers every other action's
-log-probability by the same amount p_a.
+the Jacobian of the log-softmax: raising logit a lowers the log-probability of every other action
+at one and the same rate, p_a.
 
 Sums over the few actions are slow in NumPy's row-major order and fast in column-major order, so
 the logits are laid out by columns first; no formula depends on it.
@@ -55,7 +55,7 @@ def softmax(logits: ArrayLike) -> tuple[Array, Cache]:
 
     Shapes: logits (N, A) -> (N, A).
 
-    Derivation: dp_a/dz_b = p_a ([a = b] - p_b), hence
+    Derivation: ∂p_a/∂z_b = p_a ([a = b] - p_b), hence
 
         dz_b = Σ_a dp_a p_a ([a = b] - p_b) = p_b (dp_b - Σ_a dp_a p_a)
 
@@ -81,7 +81,7 @@ def log_softmax(logits: ArrayLike) -> tuple[Array, Cache]:
 
     Shapes: logits (N, A) -> (N, A).
 
-    Derivation: d log p_b/dz_a = [a = b] - p_a, hence
+    Derivation: ∂ log p_b / ∂z_a = [a = b] - p_a, hence
 
         dz_a = Σ_b dlog_p_b ([a = b] - p_a) = dlog_p_a - p_a Σ_b dlog_p_b
 
@@ -108,7 +108,7 @@ def categorical_log_prob(logits: ArrayLike, actions: ArrayLike) -> tuple[Array, 
 
     Shapes: logits (N, A), actions (N,) int -> (N,).
 
-    Derivation: the score function of a softmax. With d log p_b/dz_a = [a = b] - p_a,
+    Derivation: the score function of a softmax. With ∂ log p_b / ∂z_a = [a = b] - p_a,
 
         dlogits_a = dlog_prob ([a = action] - p_a)
 
@@ -150,7 +150,7 @@ def categorical_entropy(logits: ArrayLike) -> tuple[Array, Cache]:
 
     Shapes: logits (N, A) -> (N,).
 
-    Derivation: d(p_b log p_b)/dz_a = p_b (log p_b + 1) ([a = b] - p_a). Summed over b, the 1
+    Derivation: ∂(p_b log p_b)/∂z_a = p_b (log p_b + 1) ([a = b] - p_a). Summed over b, the 1
     contributes p_a - p_a Σ_b p_b = 0, and what remains is
 
         dlogits_a = -dentropy p_a (log p_a + H)
@@ -200,7 +200,7 @@ def categorical_evaluate_backward(dlog_prob: ArrayLike, dentropy: ArrayLike, cac
 def categorical_kl(old_logits: ArrayLike, logits: ArrayLike) -> tuple[Array, Cache]:
     """Kullback-Leibler divergence KL(old ‖ new) = Σ_a p_old (log p_old - log p) of each row.
 
-    Shapes: old_logits (N, A), logits (N, A) -> (N,), ≥ 0, in nats.
+    Shapes: old_logits (N, A), logits (N, A) -> (N,), in nats, ≥ 0 but for rounding.
 
     Derivation, the old policy being data: -Σ_b p_old_b ([a = b] - p_a) = p_a - p_old_a, hence
 
@@ -232,12 +232,12 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
 
     An action of probability 0 is never returned: it does not raise the cumulative probability,
     so it is not the first to exceed u. And some action always exceeds u, because u times the
-    row's sum is rounded to less than that sum for every u below 1.
+    last cumulative probability is rounded to less than that for every u below 1.
     """
-    e = np.exp(_shift(logits))  # (N, A), the probabilities times their row's sum
+    p, _ = softmax(logits)  # (N, A)
     u = np.asarray(u)
-    expect_shape("u", u, (len(e),), "logits", e)
-    cdf = e.cumsum(axis=1)  # (N, A)
+    expect_shape("u", u, (len(p),), "logits", p)
+    cdf = p.cumsum(axis=1)  # (N, A), its last column 1 up to rounding
     exceeds = cdf > u[:, None] * cdf[:, -1:]  # (N, A) bool
     actions: Array = exceeds.argmax(axis=1).astype(np.int64, copy=False)  # (N,), the first true
     return actions
@@ -248,9 +248,10 @@ def categorical_fisher(logits: ArrayLike, v: ArrayLike) -> Array:
 
     Shapes: logits (N, A), v (N, A) -> (N, A).
 
-    Derivation: F = E[∇log p ∇log pᵀ] with ∇log p_b = e_b - p gives Σ_b p_b (e_b - p)(e_b - p)ᵀ
-    = diag p - p pᵀ, which is also the Hessian of KL(old ‖ new) at new = old, and the Jacobian
-    of the softmax: symmetric, so its product with v is the softmax's backward.
+    Derivation: F = E[∇log p ∇log pᵀ] with ∇log p_b = u_b - p, where u_b is the b-th unit vector,
+    gives Σ_b p_b (u_b - p)(u_b - p)ᵀ = diag p - p pᵀ, which is also the Hessian of KL(old ‖ new)
+    at new = old, and the Jacobian of the softmax: symmetric, so its product with v is the
+    softmax's backward.
 
     Source: Amari 1998; Schulman et al. 2015, appendix C.
     """

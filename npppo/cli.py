@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 # The networks are small: a second BLAS thread costs more than it brings. This must come before
 # the first import of NumPy, which is why the commands import what they need when they run.
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+if not any(variable in os.environ for variable in THREADS):  # one would overrule another
+    os.environ.update(dict.fromkeys(THREADS, "1"))
 
 if TYPE_CHECKING:
     from .learner import PPO, Row
@@ -38,7 +40,7 @@ HELP = {
     "vf_coef": "weight of the value loss",
     "max_grad_norm": "the gradient's norm is limited to this",
     "target_kl": "end an update when the KL divergence exceeds 1.5 times this",
-    "normalize_advantage": "normalize the advantages of each minibatch",
+    "normalize_advantage": "normalise the advantages of each minibatch",
     "net_arch": "widths of the hidden layers",
     "activation": "tanh or relu",
     "shared_trunk": "one set of hidden layers for policy and value function",
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, TypeError, FloatingPointError, OSError) as error:
+    except (ValueError, TypeError, FloatingPointError, OSError, MemoryError) as error:
         print(f"npppo: {error}", file=sys.stderr)
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
@@ -162,17 +164,25 @@ def train_command(
     from .learner import PPO
     from .presets import PRESETS
 
+    if stop_at is not None and not math.isfinite(stop_at):
+        raise ValueError(f"--stop-at is {stop_at}, expected a finite number")
     if resume is not None:
-        given = {"seed": seed, "--out": out, **hyperparameters}
+        given = {"seed": seed, "out": out, **hyperparameters}
         for name, value in given.items():
             if value is not None:
                 raise ValueError(
-                    f"{name} cannot change on --resume: the run in {resume} keeps its own"
+                    f"--{name.replace('_', '-')} cannot change on --resume: "
+                    f"the run in {resume} keeps its own"
                 )
+        begun_on = run.read_config(resume)["env"]
+        if env is not None and env != begun_on:
+            raise ValueError(f"ENV is {env}, but the run in {resume} is on {begun_on}")
         model, settings = run.resume(resume)
-        if env is not None and env != model.env_id:
-            raise ValueError(f"ENV is {env}, but the run in {resume} is on {model.env_id}")
         folder = resume
+        if steps is not None and steps < model.num_timesteps:
+            raise ValueError(
+                f"--steps is {steps}, but the run in {resume} has made {model.num_timesteps}"
+            )
         steps = steps if steps is not None else settings["total_timesteps"]
         stop_at = stop_at if stop_at is not None else settings["stop_at"]
         run.write_config(folder, model, {"total_timesteps": steps, "stop_at": stop_at})

@@ -1,6 +1,7 @@
 """Every formula of npppo, file by file in learning order.
 
-`npppo.NAME` is found here: `npppo/__init__.py` loads this file on first use.
+`npppo.NAME` is found here: `npppo/__init__.py` loads this file on first use. What a file keeps out
+of its `__all__`, such as `losses.ppo_objective`, is imported from that file.
 """
 
 from . import categorical, gaussian, layers, losses, optimizers, returns

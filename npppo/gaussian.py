@@ -1,9 +1,10 @@
 """The Gaussian policy over continuous actions: independent normals, one per action dimension.
 
 The mean comes from the network, (N, A); the log standard deviation is one vector of parameters,
-(A,), the same in every state. With z = (a - mean) / std, every derivative below follows from
+(A,), the same in every state. With z = (a - mean) / std, every derivative of the log-probability
+follows from
 
-    dz / d mean = -1 / std        dz / d log_std = -z
+    ∂z / ∂mean = -1 / std        ∂z / ∂log_std = -z
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ def gaussian_log_prob(
 ) -> tuple[Array, Cache]:
     """Log-density of the actions, summed over the action dimensions.
 
-        log π(a|s) = Σ_d ( -½ z_d² - log_std_d - ½ log 2π ),    z = (a - mean) / std
+        log π(a|s) = Σ_j ( -½ z_j² - log_std_j - ½ log 2π ),    z = (a - mean) / std
 
     Shapes: mean (N, A), log_std (A,), actions (N, A) -> (N,).
 
-    Derivation: d(-½ z²)/d mean = z / std and d(-½ z²)/d log_std = z², hence
+    Derivation: ∂(-½ z²)/∂mean = z / std and ∂(-½ z²)/∂log_std = z², hence
 
-        dmean_nd  = dlog_prob_n z_nd / std_d
-        dlog_std_d = Σ_n dlog_prob_n (z_nd² - 1)
+        dmean_nj   = dlog_prob_n z_nj / std_j
+        dlog_std_j = Σ_n dlog_prob_n (z_nj² - 1)
 
     log_std is shared by all rows, which is why its gradient is a sum over them.
     Source: Williams 1992, section 6.
@@ -66,11 +67,11 @@ def gaussian_log_prob_backward(dlog_prob: ArrayLike, cache: Cache) -> tuple[Arra
 
 
 def gaussian_entropy(log_std: ArrayLike) -> tuple[Array, Cache]:
-    """Differential entropy Σ_d (log_std_d + ½ log 2πe), in nats; the same in every state.
+    """Differential entropy Σ_j (log_std_j + ½ log 2πe), in nats; the same in every state.
 
     Shapes: log_std (A,) -> ().
 
-    Derivation: linear in log_std, so dlog_std_d = dentropy.
+    Derivation: linear in log_std, so dlog_std_j = dentropy.
     Source: Cover & Thomas 2006, theorem 8.4.1. The constant counts once per dimension.
     """
     (log_std,) = floats(log_std)
@@ -90,14 +91,15 @@ def gaussian_kl(
 ) -> tuple[Array, Cache]:
     """Kullback-Leibler divergence KL(old ‖ new) of each row, in nats.
 
-        KL = Σ_d ( log_std - old_log_std + (old_std² + (mean - old_mean)²) / (2 std²) - ½ )
+        KL = Σ_j ( log_std - old_log_std + (old_std² + (mean - old_mean)²) / (2 std²) - ½ )
 
     Shapes: old_mean (N, A), old_log_std (A,), mean (N, A), log_std (A,) -> (N,).
 
-    Derivation, the old policy being data, with q = (old_std² + (mean - old_mean)²) / std²:
+    Derivation, the old policy being data, with moved = (mean - old_mean) / std and
+    q = (old_std / std)² + moved²:
 
-        dmean_nd   = dkl_n (mean_nd - old_mean_nd) / std_d²
-        dlog_std_d = Σ_n dkl_n (1 - q_nd)
+        dmean_nj   = dkl_n moved_nj / std_j
+        dlog_std_j = Σ_n dkl_n (1 - q_nj)
 
     Source: the expectation of log old - log new, term by term; direction of Schulman et al. 2015.
     """
@@ -107,21 +109,21 @@ def gaussian_kl(
     expect_shape("old_log_std", old_log_std, (mean.shape[1],), "mean", mean)
     expect_shape("log_std", log_std, (mean.shape[1],), "mean", mean)
     inverse_std = np.exp(-log_std)  # (A,)
-    z = (mean - old_mean) * inverse_std  # (N, A)
+    moved = (mean - old_mean) * inverse_std  # (N, A)
     log_ratio = old_log_std - log_std  # (A,), log(old_std / std)
-    q = np.exp(2 * log_ratio) + z * z  # (N, A)
+    q = np.exp(2 * log_ratio) + moved * moved  # (N, A)
     # expm1 keeps every digit where the two policies are close
-    kl = 0.5 * (np.expm1(2 * log_ratio) - 2 * log_ratio + z * z).sum(axis=1)  # (N,)
-    return kl, (z, q, inverse_std)
+    kl = 0.5 * (np.expm1(2 * log_ratio) - 2 * log_ratio + moved * moved).sum(axis=1)  # (N,)
+    return kl, (moved, q, inverse_std)
 
 
 def gaussian_kl_backward(dkl: ArrayLike, cache: Cache) -> tuple[Array, Array]:
     """Gradients `dmean, dlog_std` of `gaussian_kl` with respect to the new policy."""
-    z, q, inverse_std = cache
-    dkl, z, q, inverse_std = floats(dkl, z, q, inverse_std)
-    expect_shape("dkl", dkl, (len(z),), "mean", z)
+    moved, q, inverse_std = cache
+    dkl, moved, q, inverse_std = floats(dkl, moved, q, inverse_std)
+    expect_shape("dkl", dkl, (len(moved),), "mean", moved)
     # forward: kl = Σ log_std - old_log_std + ½ q - ½
-    dmean = dkl[:, None] * z * inverse_std  # (N, A)
+    dmean = dkl[:, None] * moved * inverse_std  # (N, A)
     dlog_std = dkl @ (1 - q)  # (A,)
     return dmean, dlog_std
 

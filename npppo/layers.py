@@ -1,10 +1,11 @@
 """The network: linear layers and activations, each forward followed by its backward.
 
 A forward returns `(out, cache)`. Its backward takes `dout` = d loss / d out for some scalar loss
-and returns d loss / d input for every input, by the chain rule. `dx` means d loss / dx.
+and returns d loss / d input for every input, by the chain rule. `dx` means ∂ loss / ∂x and nothing
+else; the derivative of anything else is written out with ∂.
 
-A public function checks its arguments and leaves the arithmetic to the private one of the same
-name below it, so that `mlp`, which runs many of them, checks once.
+A public function checks its arguments and leaves the arithmetic to an unchecked one (`_linear`,
+`mlp_unchecked`), so that `mlp`, which runs many of them, checks once.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def linear(x: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Array, Cache]:
 
 
 def _linear(x: Array, W: Array, b: Array) -> tuple[Array, Cache]:
-    # np.dot rather than @ here and below: less overhead, and far faster where M is 1
+    # np.dot rather than @: less overhead, and far faster where M is 1
     y = np.dot(x, W)  # (N, M)
     y += b
     return y, (x, W)
@@ -86,7 +87,7 @@ def _ones(n: int, dtype: np.dtype[Any]) -> Array:
 def tanh(x: ArrayLike) -> tuple[Array, Cache]:
     """Hyperbolic tangent, element by element; any shape.
 
-    Derivation: d tanh(x)/dx = 1 - tanh(x)², so the backward needs only the output y:
+    Derivation: ∂tanh(x)/∂x = 1 - tanh(x)², so the backward needs only the output y:
 
         dx = dy (1 - y²)
     """
@@ -110,9 +111,7 @@ def tanh_backward(dy: ArrayLike, cache: Cache) -> Array:
 def _tanh_backward(dy: Array, cache: Cache) -> Array:
     (y,) = cache
     # forward: y = tanh(x), with the slope 1 - y²
-    dx: Array = y * y  # as x
-    np.subtract(1, dx, out=dx)
-    dx *= dy
+    dx: Array = dy * (1 - y * y)  # as x
     return dx
 
 
@@ -127,7 +126,7 @@ def relu(x: ArrayLike) -> tuple[Array, Cache]:
 
 
 def _relu(x: Array) -> tuple[Array, Cache]:
-    active = x.real > 0  # as x, bool
+    active = ~(x.real <= 0)  # as x, bool; not x > 0, so that nan stays nan
     return np.where(active, x, 0), (active,)
 
 
@@ -215,7 +214,8 @@ def mlp_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Layers]:
     """Gradients `dx, grads` of `mlp`; `grads` is [(dW, db), ...] in the order of `params`."""
     caches, activation = cache
     _, act_backward = _activation(activation)
-    # forward: h = linear(x), then h = linear(act(h)) layer after layer
+    # forward: h = linear(x), then h = linear(act(h)) layer after layer. The caches stand in that
+    # order: linear, then act and linear in turn.
     dx, dW, db = linear_backward(dy, caches[-1])  # (N, width), (width, M), (M,)
     grads = [(dW, db)]
     for linear_cache, act_cache in zip(caches[-3::-2], caches[-2::-2], strict=True):
@@ -238,7 +238,8 @@ def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "ta
         dy = dh W + h dW + db           dy = act'(h) dh
 
     The activation acts element by element, so act'(h) dh is what its backward computes.
-    Used for Fisher-vector products without a second derivative (Pearlmutter 1994).
+    For Fisher-vector products without a second derivative (Pearlmutter 1994), as natural-gradient
+    methods such as TRPO need them; PPO does not.
     """
     act, act_backward = _activation(activation)
     if len(dparams) != len(params):
@@ -255,7 +256,7 @@ def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "ta
         dW, db, W = floats(dW, db, W)
         expect_shape(f"dparams[{i}][0]", dW, W.shape, f"params[{i}][0]", W)
         expect_shape(f"dparams[{i}][1]", db, (W.shape[1],), f"params[{i}][0]", W)
-        dh = dh @ W + h @ dW + db  # (N, next width)
+        dh = np.dot(dh, W) + np.dot(h, dW) + db  # (N, next width)
         h = y
     return dh
 
@@ -263,14 +264,15 @@ def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "ta
 def orthogonal(rng: np.random.Generator, shape: tuple[int, int], gain: float) -> Array:
     """Random matrix with orthonormal rows or columns (whichever are fewer), times `gain`.
 
-    Shapes: -> shape, float64. W Wᵀ or Wᵀ W is gain² I, so a layer keeps lengths as they are.
+    Shapes: -> shape, float64. W Wᵀ (if D ≤ M) or Wᵀ W (if D ≥ M) is gain² I: a layer that does not
+    narrow multiplies every length by `gain`, and no direction is favoured.
 
     Derivation: the Q of a Gaussian matrix's QR decomposition is orthogonal, but not uniformly
     distributed, because LAPACK chooses the signs of R's diagonal. Multiplying each column of Q
     by the sign of R's diagonal entry makes the decomposition unique and Q uniform (Haar).
 
     Raises ValueError unless `shape` has two entries.
-    Source: Saxe et al. 2013, section 3; Mezzadri 2007, section 4.
+    Source: Saxe et al. 2013, section 3; Mezzadri 2007, "A correct and efficient algorithm".
     """
     if len(shape) != 2:
         raise ValueError(f"shape is {tuple(shape)}, expected two entries (D, M)")

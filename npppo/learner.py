@@ -41,7 +41,7 @@ def make_env(env_id: str, n_envs: int) -> VectorEnv[Any, Any, Any]:
 
     try:
         return gymnasium.make_vec(env_id, num_envs=n_envs)
-    except (gymnasium.error.Error, ImportError) as error:
+    except Exception as error:  # an environment's own code may raise anything
         raise ValueError(f"cannot make the environment {env_id!r}: {_advice(error)}") from None
 
 
@@ -146,7 +146,7 @@ class PPO:
         Raises FloatingPointError, naming the update and the array, when an observation, reward,
         loss or gradient is not finite.
         """
-        if total_timesteps < 1:
+        if not total_timesteps >= 1:
             raise ValueError(f"total_timesteps is {total_timesteps}, expected 1 or more")
         return self._learn(self.num_timesteps, self.num_timesteps + total_timesteps, callback)
 
@@ -365,7 +365,7 @@ def load(path: str | Path, env: Env[Any, Any] | VectorEnv[Any, Any, Any] | None 
         model.restore(arrays, meta)
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}, expected a whole checkpoint") from None
-    except (TypeError, ValueError, AttributeError, IndexError) as error:
+    except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise CheckpointError(f"{path} cannot be loaded: {error}") from None
     return model
 

@@ -45,7 +45,7 @@ def importance_ratio(log_prob: ArrayLike, old_log_prob: ArrayLike) -> tuple[Arra
 
     Shapes: log_prob (N,), old_log_prob (N,) -> (N,).
 
-    Derivation: d exp(u)/du = exp(u), hence dlog_prob = dratio · ratio.
+    Derivation: ∂exp(u)/∂u = exp(u), hence dlog_prob = dratio · ratio.
     Source: Schulman et al. 2017, section 3.
     """
     log_prob, old_log_prob = floats(log_prob, old_log_prob)
@@ -84,7 +84,7 @@ def policy_gradient_loss_backward(dloss: float, cache: Cache) -> Array:
     """Gradient `dlog_prob` of `policy_gradient_loss`."""
     (advantages,) = cache
     # forward: loss = -1/N Σ log_prob A
-    dlog_prob: Array = advantages * (-number("dloss", dloss) / len(advantages))  # (N,)
+    dlog_prob: Array = advantages * (-number("dloss", dloss) / max(1, len(advantages)))  # (N,)
     return dlog_prob
 
 
@@ -101,10 +101,11 @@ def clipped_surrogate_loss(
         A > 0       r A                 equal           clipped: 0
         A < 0       clipped: 0          equal           r A
 
-    An action may always be made worse than it was (r A is kept), but there is nothing to gain
-    from making a good one likelier than (1 + clip) times, or a bad one rarer than (1 - clip).
+    A move in the wrong direction always counts in full (r A is kept, and its gradient leads back),
+    but there is nothing to gain from making a good action likelier than (1 + clip) times, or a bad
+    one rarer than (1 - clip) times.
 
-    Derivation: where the unclipped branch wins, d(r A)/dr = A and dr/dlog_prob = r; where the
+    Derivation: where the unclipped branch wins, ∂(r A)/∂r = A and ∂r/∂log_prob = r; where the
     clipped one does, it is constant:
 
         dlog_prob_i = -dloss/N · r_i A_i   where r_i A_i ≤ clip(r_i) A_i, else 0
@@ -124,14 +125,14 @@ def clipped_surrogate_loss(
     # the real parts decide, so that a complex step takes the branch of the point it probes
     flows = unclipped.real <= clipped.real  # (N,) bool
     loss = -np.where(flows, unclipped, clipped).sum() / len(ratio)
-    return loss, (unclipped, flows, ratio)
+    return loss, (unclipped, flows)
 
 
 def clipped_surrogate_loss_backward(dloss: float, cache: Cache) -> Array:
     """Gradient `dlog_prob` of `clipped_surrogate_loss`."""
-    unclipped, flows, _ = cache
-    # forward: loss = -1/N Σ min(r A, clip(r) A), and d(r A)/dlog_prob = r A
-    return np.where(flows, unclipped, 0) * (-number("dloss", dloss) / len(flows))  # (N,)
+    unclipped, flows = cache
+    # forward: loss = -1/N Σ min(r A, clip(r) A), and ∂(r A)/∂log_prob = r A
+    return np.where(flows, unclipped, 0) * (-number("dloss", dloss) / max(1, len(flows)))  # (N,)
 
 
 def value_loss(values: ArrayLike, targets: ArrayLike) -> tuple[Array, Cache]:
@@ -153,7 +154,7 @@ def value_loss_backward(dloss: float, cache: Cache) -> Array:
     """Gradient `dvalues` of `value_loss`."""
     (error,) = cache
     # forward: loss = 1/(2N) Σ error²
-    dvalues: Array = error * (number("dloss", dloss) / len(error))  # (N,)
+    dvalues: Array = error * (number("dloss", dloss) / max(1, len(error)))  # (N,)
     return dvalues
 
 
@@ -196,7 +197,7 @@ def clipped_value_loss_backward(dloss: float, cache: Cache) -> Array:
     error, flows = cache
     # forward: loss = 1/(2N) Σ max(error², clipped_error²), and clipped_error is constant
     # wherever its square is the larger one
-    return np.where(flows, error, 0) * (number("dloss", dloss) / len(error))  # (N,)
+    return np.where(flows, error, 0) * (number("dloss", dloss) / max(1, len(error)))  # (N,)
 
 
 class ObjectiveCache(NamedTuple):
@@ -231,7 +232,8 @@ def ppo_objective(
         loss = clipped surrogate + vf_coef · value loss - ent_coef · mean entropy
 
     Shapes: log_prob (N,), entropy (N,) or (), values, old_log_prob, advantages, targets (N,)
-    -> (). With `clip_vf` the value loss is the clipped one, around `old_values` (N,).
+    -> (). With `clip_vf` the value loss is the clipped one, around `old_values` (N,); ValueError
+    where they are missing.
 
     Derivation: a sum, so each term's backward gets its own factor; the mean entropy sends
     -ent_coef / N to each row.
@@ -269,7 +271,7 @@ def ppo_objective_backward(dloss: float, cache: ObjectiveCache) -> tuple[Array, 
     dlog_prob = clipped_surrogate_loss_backward(dloss, cache.policy_cache)  # (N,)
     value_backward = clipped_value_loss_backward if cache.clips_values else value_loss_backward
     dvalues = value_backward(dloss * cache.vf_coef, cache.value_cache)  # (N,)
-    rows = math.prod(cache.entropy_shape)
+    rows = max(1, math.prod(cache.entropy_shape))
     dentropy = np.full(cache.entropy_shape, -dloss * cache.ent_coef / rows, dlog_prob.dtype)
     return dlog_prob, dentropy, dvalues
 
@@ -287,7 +289,7 @@ def ppo_loss(
 ) -> tuple[Array, Cache]:
     """The whole PPO loss of a softmax policy: `ppo_objective` on top of the logits.
 
-        loss = clipped surrogate + vf_coef · value loss - ent_coef · mean entropy
+    Training calls `ppo_objective`, which serves every policy; this is the same from the logits on.
 
     Shapes: logits (N, A), values (N,), actions (N,) int, old_log_prob, advantages, targets (N,)
     -> (). The advantages are used as given, not normalised.
@@ -296,6 +298,9 @@ def ppo_loss(
     entropy, so their gradient is the sum of what comes back on both.
     Source: Schulman et al. 2017, eq. 9, negated.
     """
+    logits, values, old_log_prob, advantages, targets = floats(
+        logits, values, old_log_prob, advantages, targets
+    )
     (log_prob, entropy), head_cache = categorical_evaluate(logits, actions)  # (N,), (N,)
     loss, objective_cache = ppo_objective(
         log_prob,
@@ -353,19 +358,24 @@ def explained_variance(values: ArrayLike, targets: ArrayLike) -> Array:
 
         1 - Var(targets - values) / Var(targets)
 
-    Shapes: values (N,), targets (N,) -> (). 1 is perfect, 0 as good as a constant, below 0 worse;
+    Shapes: values (N,), targets (N,) -> (). 1 is perfect up to a constant offset, 0 as good as a
+    constant, below 0 worse;
     nan where all targets are equal, because then there is nothing to explain.
     """
     values, targets = floats(values, targets)
     expect_ndim("values", values, "N")
     expect_shape("targets", targets, values.shape, "values", values)
-    # less the first, so that equal targets give exactly 0, and in units of the spread, so that
-    # tiny targets do not underflow when squared
+    # less the first, so that equal targets give exactly 0; each in units of its largest entry, so
+    # that nothing tiny underflows when squared
     spread = targets - targets[:1]  # (N,)
     unit = abs(spread).max(initial=0)
     if unit == 0:
         return np.asarray(np.nan, targets.dtype)
     residual = targets - values  # (N,)
-    residual = (residual - residual[:1]) / unit  # (N,)
-    explained: Array = 1 - residual.var() / (spread / unit).var()
+    residual = residual - residual[:1]  # (N,)
+    residual_unit = abs(residual).max() or unit
+    with np.errstate(over="ignore"):
+        ratio = residual_unit / unit
+        share: Array = ratio * ratio * (residual / residual_unit).var() / (spread / unit).var()
+    explained: Array = 1 - share
     return explained

@@ -32,13 +32,15 @@ def clip_grad_norm(grads: Sequence[ArrayLike], max_norm: float) -> tuple[list[Ar
     arrays = [floats(grad)[0] for grad in grads]
     norm = _norm(arrays)
     max_norm = number("max_norm", max_norm)
+    if max_norm < 0:
+        raise ValueError(f"max_norm is {max_norm}, expected 0 or more")
     scale = max_norm / norm if norm > max_norm else 1.0
     return [array * scale for array in arrays], norm
 
 
 def _norm(arrays: Sequence[Array]) -> float:
     total = sum(float(np.vdot(array, array).real) for array in arrays)
-    if 1e-30 < total < 1e30:
+    if 1e-30 < total < 1e30 or math.isnan(total):
         return math.sqrt(total)
     # the squares may have left the range of the dtype: in units of the largest entry they do not
     largest = max((float(abs(array).max(initial=0)) for array in arrays), default=0.0)
@@ -101,9 +103,9 @@ def adam_step(
     correction1, correction2 = 1 - beta1**step, math.sqrt(1 - beta2**step)
     update = np.sqrt(v)
     update += eps * correction2
-    np.divide(m, update, out=update)
+    update = m / update
     update *= lr * correction2 / correction1
-    return np.subtract(param, update, out=update), m, v
+    return param - update, m, v
 
 
 def conjugate_gradient(
@@ -113,10 +115,14 @@ def conjugate_gradient(
 
     Shapes: b (D,), matvec: (D,) -> (D,); returns (D,).
 
+        α = rᵀr / pᵀA p           x ← x + α p            r ← r - α A p
+        β = r_newᵀr_new / rᵀr     p ← r_new + β p        starting from x = 0, r = p = b
+
     Each direction p is A-conjugate to those before it, so the minimum along p of
     ½ xᵀA x - bᵀx is final, and D exact steps would do. Stops when ‖b - A x‖ ≤ tolerance · ‖b‖ or
     after `iterations`; b = 0 gives 0.
 
+    For natural-gradient steps F⁻¹ g, as TRPO takes them; PPO does not need it.
     Source: Hestenes & Stiefel 1952; Nocedal & Wright 2006, algorithm 5.2.
     """
     (b,) = floats(b)
@@ -126,14 +132,14 @@ def conjugate_gradient(
     if unit == 0:
         return x
     # A is linear, so b is solved for in units of its largest entry: no square can underflow
-    r = b / unit  # (D,), the residual b - A x
+    r = b / unit  # (D,), the residual b - A x in these units
     p = r  # (D,)
     rr = r @ r
     goal = number("tolerance", tolerance) ** 2 * rr
     for _ in range(iterations):
         if rr <= goal:
             break
-        Ap = matvec(p)  # (D,)
+        Ap = np.asarray(matvec(p)).astype(b.dtype, copy=False)  # (D,)
         expect_shape("matvec(p)", Ap, p.shape, "b", b)
         pAp = p @ Ap
         if pAp == 0:  # a direction that A does not see: no step along it changes the residual
@@ -141,8 +147,9 @@ def conjugate_gradient(
         alpha = rr / pAp
         x = x + alpha * p
         r = r - alpha * Ap
-        rr, previous = r @ r, rr
-        p = r + (rr / previous) * p
+        rr, old_rr = r @ r, rr
+        beta = rr / old_rr
+        p = r + beta * p
     solution: Array = unit * x  # (D,)
     return solution
 

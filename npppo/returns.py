@@ -48,7 +48,7 @@ def discounted_returns(
     gamma = number("gamma", gamma)
 
     returns = np.empty_like(rewards)  # (T, E)
-    following = next_values[-1:]  # (1, E), then (E,)
+    following = next_values[-1:]  # (1, E), then (E,); a slice, lest T = 0 be a special case
     for t in reversed(range(len(rewards))):
         following = np.where(truncated[t], next_values[t], following)  # (E,)
         following = np.where(terminated[t], 0, following)  # (E,)
@@ -75,7 +75,7 @@ def gae(
     Shapes: all (T, E) -> (T, E). The targets of the value function are `advantages + values`.
 
     λ = 0 leaves the TD error δ (low variance, biased by V); λ = 1 telescopes to the discounted
-    return minus V(s_t) (unbiased, high variance).
+    return minus V(s_t) (high variance; biased only by the bootstrap where rewards stop).
 
     Source: Schulman et al. 2016, eq. 16. The exponent of the last term is T-1-t; eq. 11 of
     Schulman et al. 2017 prints T-t+1.
@@ -112,10 +112,17 @@ def normalize_advantages(advantages: ArrayLike, eps: float = 1e-8) -> Array:
     Any shape -> same shape. The standard deviation is the population's (divided by N, not N - 1),
     so that a single row gives 0 and not nan; a constant batch gives 0 as well.
 
-    PPO normalises each minibatch (Engstrom et al. 2020, section 3; Huang et al. 2022, detail 7).
+    PPO normalises each minibatch (Huang et al. 2022, detail 7).
     """
     (advantages,) = floats(advantages)
     n = max(1, advantages.size)
-    centred = advantages - advantages.sum() / n
-    scale = math.sqrt((centred * centred).sum() / n) + number("eps", eps)
-    return centred / scale if scale > 0 else np.zeros_like(centred)
+    # less the first entry: what is constant is then exactly 0
+    centred = advantages - advantages.reshape(-1)[:1].sum()
+    centred -= centred.sum() / n
+    std = math.sqrt(float(np.vdot(centred, centred)) / n)
+    if not 1e-15 < std < 1e15:  # the squares may have left the dtype's range
+        unit = float(abs(centred).max(initial=0)) or 1.0
+        units = centred.astype(np.float64) / unit
+        std = unit * math.sqrt(float(np.vdot(units, units)) / n)
+    scale = std + number("eps", eps)
+    return np.zeros_like(centred) if scale == 0 else centred / scale

@@ -79,9 +79,21 @@ class Spaces:
         """Observations (E, ...) as the agent reads them: (E, D)."""
         array = np.asarray(observations)
         if self._one_hot:
-            array = np.eye(self.observation_size)[array - self.observation.start]  # (E, D)
+            return self._one_hots(array)
         flat: Array = array.reshape(len(array), self.observation_size)  # (E, D)
         return flat
+
+    def _one_hots(self, array: Array) -> Array:
+        states = array - self.observation.start  # (E,)
+        if (
+            array.dtype.kind not in "iu"
+            or (states < 0).any()
+            or (states >= self.observation.n).any()
+        ):
+            raise ValueError(f"the observation is {array}, expected one of {self.observation}")
+        rows = np.zeros((len(array), self.observation_size))  # (E, D)
+        rows[np.arange(len(array)), states] = 1
+        return rows
 
     def decode(self, actions: Array) -> Array:
         """The agent's actions (E,) or (E, A) as the environment takes them."""

@@ -55,6 +55,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     for name in ("env", "seed", "total_timesteps", "stop_at"):
         if not isinstance(config, dict) or name not in config:
             raise CheckpointError(f"{path} is not the config of a run of npppo: it lacks {name!r}")
+    steps, stop_at = config["total_timesteps"], config["stop_at"]
+    if not isinstance(steps, int) or steps < 1:
+        raise CheckpointError(f"{path}: total_timesteps is {steps!r}, expected 1 or more")
+    if not isinstance(stop_at, (int, float, type(None))):
+        raise CheckpointError(f"{path}: stop_at is {stop_at!r}, expected a number or null")
     return config
 
 
@@ -66,8 +71,17 @@ def resume(folder: Path) -> tuple[PPO, dict[str, Any]]:
     """
     config = read_config(folder)
     settings = {name: config.pop(name) for name in ("total_timesteps", "stop_at")}
-    has_checkpoint = (folder / CHECKPOINT).exists()
-    model = load(folder) if has_checkpoint else PPO(config.pop("env"), **config)
+    env = config.pop("env")
+    if (folder / CHECKPOINT).exists():
+        model = load(folder)
+        for name, value in json.loads(json.dumps(asdict(model.config))).items():
+            if config.get(name) != value:
+                raise CheckpointError(
+                    f"{folder / CONFIG} says {name} is {config.get(name)!r}, but the checkpoint "
+                    f"was made with {value!r}"
+                )
+    else:
+        model = PPO(env, **config)
     rows = [row for row in read_progress(folder) if int(row["update"]) <= model.updates]
     if rows:
         text = io.StringIO()
@@ -87,7 +101,17 @@ def read_progress(folder: Path) -> list[dict[str, str]]:
             lines = [line for line in file if line.endswith("\n")]
     except FileNotFoundError:
         return []
-    return list(csv.DictReader(lines))
+    rows = list(csv.DictReader(lines))
+    for row in rows:
+        try:
+            wrong = None in row or int(row["update"]) < 1
+            for text in row.values():
+                float(text)
+        except (KeyError, TypeError, ValueError):
+            wrong = True
+        if wrong:
+            raise CheckpointError(f"{folder / PROGRESS} has a row that is none of npppo: {row}")
+    return rows
 
 
 def train(

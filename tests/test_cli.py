@@ -94,7 +94,7 @@ WRONG = {
     "a file to resume": ("train --resume {file}", r"{file} holds no run"),
     "another environment": ("train Acrobot-v1 --resume {run}", r"Acrobot-v1.*CartPole-v1"),
     "another seed": ("train --resume {run} --seed 1", r"seed cannot change"),
-    "another rate": ("train --resume {run} --learning-rate 1", r"learning_rate cannot change"),
+    "another rate": ("train --resume {run} --learning-rate 1", r"--learning-rate cannot change"),
     "another folder": ("train --resume {run} --out {missing}", r"--out cannot change"),
     "a damaged run to resume": ("train --resume {damaged}", r"{damaged}.*checkpoint.npz is trunc"),
     "a learning rate far too large": (

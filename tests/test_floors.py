@@ -1,4 +1,4 @@
-"""The house as it is drawn: each file imports only from the floors below its own."""
+"""The house as it is drawn: each file imports only from its own floor and those below."""
 
 import ast
 import subprocess

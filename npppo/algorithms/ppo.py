@@ -15,6 +15,7 @@ from ..losses import (
     approx_kl,
     clip_fraction,
     explained_variance,
+    importance_ratio,
     ppo_objective,
     ppo_objective_backward,
 )
@@ -195,17 +196,18 @@ def update(
             if config.target_kl is not None:
                 out, *extra = rows.old_distribution
                 kl, _ = agent.head.kl(out[order[part]], *extra, *cache.distribution)  # (N,)
-                stopped = kl.sum() / len(kl) > KL_STOP * config.target_kl
+                stopped = kl.mean() > KL_STOP * config.target_kl
                 if stopped:
                     break
+            advantage = advantages[part]  # (N,)
+            if config.normalize_advantage:
+                advantage = normalize_advantages(advantage)  # (N,)
             loss, loss_cache = ppo_objective(
                 log_prob,
                 entropy,
                 values,
                 old_log_prob[part],
-                normalize_advantages(advantages[part])
-                if config.normalize_advantage
-                else advantages[part],
+                advantage,
                 targets[part],
                 clip,
                 config.vf_coef,
@@ -244,7 +246,9 @@ def update(
 
 
 def how_far(agent: Agent, rows: Rows, clip: float) -> dict[str, float]:
-    """How far the policy has moved from the one that drew the rows, over all of them."""
+    """How far the policy has moved from the one that drew the rows, over all of them; and how much
+    of the targets' variance the values before the update explain.
+    """
     if not len(rows.advantages):
         names = ("kl", "approx_kl", "clip_fraction", "max_ratio", "explained_variance")
         return dict.fromkeys(names, math.nan)
@@ -255,6 +259,6 @@ def how_far(agent: Agent, rows: Rows, clip: float) -> dict[str, float]:
         "kl": float(kl.mean()),
         "approx_kl": float(approx_kl(log_prob, rows.old_log_prob)),
         "clip_fraction": float(clip_fraction(log_prob, rows.old_log_prob, clip)),
-        "max_ratio": float(np.exp((log_prob - rows.old_log_prob).max())),
+        "max_ratio": float(importance_ratio(log_prob, rows.old_log_prob)[0].max()),
         "explained_variance": float(explained_variance(rows.old_values, rows.targets)),
     }

@@ -1,0 +1,85 @@
+"""Corners in which a formula once went wrong, each with the answer it must give."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import npppo
+
+f32 = np.float32
+
+
+def test_single_numbers_are_arrays_too():
+    param, m, v = npppo.adam_step(1.0, 1.0, 0.0, 0.0, 1, 0.1, eps=0.0)
+    assert (param, m, v) == pytest.approx((0.9, 0.1, 0.001))
+    assert npppo.tanh_backward(2.0, npppo.tanh(0.5)[1]) == pytest.approx(2 / np.cosh(0.5) ** 2)
+
+
+def test_nan_is_not_normalised_away():
+    assert np.isnan(npppo.normalize_advantages(np.array([np.nan, 1.0, 2.0]))).all()
+
+
+@pytest.mark.parametrize("constant", [0.1, 12.34567, 1e30])
+def test_a_constant_batch_normalises_to_exactly_zero(constant):
+    assert not npppo.normalize_advantages(np.full(1000, constant, f32)).any()
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(1e20, f32), (1e200, np.float64), (1e-6, f32)])
+def test_any_scale_normalises(size, dtype):
+    expected = [size / (size + 1e-8), -size / (size + 1e-8)]
+    normalised = npppo.normalize_advantages(np.array([size, -size], dtype))
+    np.testing.assert_allclose(normalised, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["value_loss", "policy_gradient_loss"])
+def test_an_empty_batch_has_an_empty_gradient(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the loss itself is 0 / 0
+        _, cache = getattr(npppo, name)(np.zeros(0), np.zeros(0))
+    assert getattr(npppo, name + "_backward")(1.0, cache).shape == (0,)
+
+
+@pytest.mark.parametrize(("lowest", "dtype"), [(-745.0, np.float64), (-103.5, f32)])
+def test_a_probability_that_rounds_to_zero_is_never_drawn(lowest, dtype):
+    logits = np.array([[lowest, 0.0, 0.0, 0.0]], dtype)
+    assert npppo.softmax(logits)[0][0, 0] == 0
+    assert npppo.categorical_sample(logits, np.zeros(1)) == [1]
+
+
+def test_a_nan_gradient_has_a_nan_norm():
+    for grads in ([np.zeros(2), np.array([np.nan])], [np.array([np.inf]), np.array([np.nan])]):
+        assert np.isnan(npppo.clip_grad_norm(grads, 1.0)[1])
+
+
+def test_a_negative_norm_does_not_turn_the_gradient_round():
+    with pytest.raises(ValueError, match=r"max_norm is -1\.0"):
+        npppo.clip_grad_norm([np.ones(2)], -1.0)
+
+
+def test_targets_that_hardly_differ_are_explained_as_badly_as_it_gets():
+    assert npppo.explained_variance([0.0, 1.0], [0.0, 5e-324]) == -np.inf
+
+
+def test_relu_keeps_nan():
+    assert np.isnan(npppo.relu(np.array([np.nan]))[0]).all()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_one_double_makes_all_gradients_double(activation):
+    rng = np.random.default_rng(0)
+    params = [(rng.normal(size=s).astype(f32), np.zeros(s[1], f32)) for s in ((3, 4), (4, 2))]
+    _, cache = npppo.mlp(rng.normal(size=(5, 3)).astype(f32), params, activation)
+    dx, grads = npppo.mlp_backward(rng.normal(size=(5, 2)), cache)
+    assert {dx.dtype, *(array.dtype for layer in grads for array in layer)} == {np.dtype(float)}
+
+
+def test_ppo_loss_has_one_dtype():
+    rng = np.random.default_rng(0)
+    values, old, advantages, targets = rng.normal(size=(4, 5)).astype(f32)
+    logits = rng.normal(size=(5, 3))  # the only doubles
+    _, cache = npppo.ppo_loss(
+        logits, values, np.zeros(5, int), old, advantages, targets, 0.2, 0.5, 0.01
+    )
+    dlogits, dvalues = npppo.ppo_loss_backward(1.0, cache)
+    assert (dlogits.dtype, dvalues.dtype) == (np.float64, np.float64)
