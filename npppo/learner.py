@@ -278,7 +278,11 @@ class PPO:
         write_checkpoint(_with_suffix(Path(path)), arrays, meta)
 
     def restore(self, arrays: dict[str, Array], meta: dict[str, Any]) -> None:
-        """Become the model that was saved; the environment is brought to where it was."""
+        """Become the model that was saved.
+
+        The environment is brought to where it was when the training goes on, so that a model
+        loaded only to be evaluated does not wait for the replay.
+        """
         if meta["spaces"] != self.player.spaces.describe():
             raise CheckpointError(
                 f"the checkpoint was made for {meta['spaces']}, but the environment has "

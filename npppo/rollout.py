@@ -146,11 +146,10 @@ class Player:
         """T = `steps` steps with actions drawn from the agent's policy."""
         T, E = steps, self.env.num_envs
         dtype = agent.parameters.dtype
-        observations = np.empty((T + 1, E, self.spaces.observation_size), dtype)
+        observations = np.empty((T + 1, E, self.spaces.observation_size), dtype)  # (T+1, E, D)
         rewards = np.empty((T, E), dtype)
         terminated = np.empty((T, E), bool)
         truncated = np.empty((T, E), bool)
-        valid = np.ones((T, E), bool)
         finals: list[tuple[int, int, Array]] = []  # SAME_STEP: (t, e, final observation)
         noise = agent.head.noise(rng, (T, E), self.spaces.actions)  # (T, E) or (T, E, A)
         outs, actions = [], []
@@ -174,7 +173,9 @@ class Player:
                     expect_finite("observation", final, [e])
                     finals.append((t, e, final[0]))
         ended = terminated | truncated  # (T, E)
-        if not self.same_step:
+        if self.same_step:
+            valid = np.ones((T, E), bool)
+        else:
             valid = ~np.concatenate([self._ended[None], ended[:-1]])  # (T, E)
             self._ended = ended[-1]
         self._observations = observations[T]
