@@ -1,4 +1,4 @@
-"""The commands: npppo train, eval, plot, check."""
+"""The commands: npppo train, eval, plot, check; the teachers' ones are in grading_cli.py."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ def _parser() -> Parser:
 
     from . import __version__
     from .algorithms.ppo import PPOConfig
+    from .grading_cli import add_commands
 
     parser = Parser(
         prog="npppo",
@@ -123,6 +124,7 @@ def _parser() -> Parser:
     check = commands.add_parser("check", help="check every gradient", allow_abbrev=False)
     check.set_defaults(command=check_command)
     check.add_argument("--seed", type=_whole, default=0, help="default: 0")
+    add_commands(commands)
     return parser
 
 

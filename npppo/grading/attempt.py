@@ -1,0 +1,209 @@
+"""One function on a battery: what it answered, and what is wrong with that."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import contract
+from .compare import DOUBLE, SINGLE, close
+from .exercise import Array, Case, Exercise
+from .exercises import BROKE, forward_of, has_backward, observed, reference
+from .judge import (
+    CHANGED,
+    COUNT,
+    NONE,
+    RANDOM,
+    SINGLE_PRECISION,
+    VALUE,
+    Fault,
+    Verdict,
+    form,
+    judge,
+)
+from .sandbox import Call, Opaque, Outcome, Sandbox
+
+RAISED = "raised"
+STOPPED = "stopped"  # out of time, dead, or not run because of that
+FORWARD = "forward"  # a backward function whose own forward raised
+LAYOUT = "FORM-08"  # depends on how an argument lies in memory
+
+Answer = Callable[[str, tuple[Any, ...]], Any]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """`verdicts` are those of the battery's cases; `manners` is a fault that no value shows."""
+
+    exercise: Exercise
+    cases: tuple[Case, ...]
+    expected: tuple[Any, ...]
+    outcomes: tuple[Outcome, ...]
+    verdicts: tuple[Verdict, ...]
+    manners: Fault | None = None
+
+    @cached_property
+    def faults(self) -> list[Fault | None]:
+        return [verdict.fault for verdict in self.verdicts]
+
+    @property
+    def right(self) -> bool:
+        return not any(self.faults)
+
+    @property
+    def missing(self) -> bool:
+        """Whether it was left as the starter file has it."""
+        return all(outcome.not_implemented for outcome in self.outcomes)
+
+    @property
+    def observed(self) -> list[Any]:
+        """The outcomes as the catalogue's variants give them."""
+        return [
+            observe(self.exercise, case, outcome)
+            for case, outcome in zip(self.cases, self.outcomes, strict=True)
+        ]
+
+
+UNLIKE = object()  # what no variant does
+
+
+def observe(exercise: Exercise, case: Case, outcome: Outcome) -> Any:
+    if outcome.kind == RAISED:
+        forward = outcome.stage == FORWARD and exercise.name.endswith("_backward")
+        return UNLIKE if forward else BROKE
+    if outcome.kind != "value" or not outcome.paired or strange(outcome.value):
+        return UNLIKE
+    return observed(exercise, case, outcome.value)
+
+
+def strange(tree: Any) -> bool:
+    if isinstance(tree, list | tuple):
+        return any(strange(x) for x in tree)
+    return tree is None or isinstance(tree, Opaque | str)
+
+
+def attempt(
+    sandbox: Sandbox,
+    exercise: Exercise,
+    cases: Sequence[Case],
+    parts: tuple[str, ...] = (),
+    answer: Answer | None = None,
+) -> Attempt:
+    """Call the function on every case, twice, and on some of them in other memory layouts."""
+    others = one_of_each_stratum(cases)
+    calls = [call(exercise, case, parts, twice=True) for case in cases]
+    again = [
+        call(exercise, laid_out(cases[k], LAYOUTS[i % len(LAYOUTS)]), parts)
+        for i, k in enumerate(others)
+    ]
+    outcomes = sandbox.call(calls + again, answer)
+    tried = attempted(exercise, cases, outcomes[: len(cases)])
+    manners = overwritten(exercise, tried.outcomes)
+    for k, outcome in zip(others, outcomes[len(cases) :], strict=True):
+        if manners is None and tried.faults[k] is None:
+            fault = verdict(exercise, cases[k], tried.expected[k], outcome).fault
+            if fault is not None:
+                text = f"{fault.text}, when an argument is read-only or not contiguous"
+                manners = Fault(LAYOUT, text, fault.index)
+    return replace(tried, manners=manners)
+
+
+def attempted(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Attempt:
+    """What was answered on these cases."""
+    expected = [reference(exercise.name, case) for case in cases]
+    verdicts = [
+        verdict(exercise, case, right, outcome)
+        for case, right, outcome in zip(cases, expected, outcomes, strict=True)
+    ]
+    return Attempt(exercise, tuple(cases), tuple(expected), tuple(outcomes), tuple(verdicts))
+
+
+def call(exercise: Exercise, case: Case, parts: tuple[str, ...] = (), twice: bool = False) -> Call:
+    return Call(exercise.name, case.args, case.dout, has_backward(exercise.name), parts, twice)
+
+
+def laid_out(case: Case, change: Callable[[Array], Array]) -> Case:
+    """The same numbers, lying otherwise in memory."""
+    return Case(
+        case.stratum, tuple(relaid(x, change) for x in case.args), relaid(case.dout, change)
+    )
+
+
+def relaid(tree: Any, change: Callable[[Array], Array]) -> Any:
+    if isinstance(tree, list | tuple):
+        return type(tree)(relaid(x, change) for x in tree)
+    return change(tree) if isinstance(tree, np.ndarray) else tree
+
+
+def read_only(x: Array) -> Array:
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+def strided(x: Array) -> Array:
+    """Every other entry of an array twice as long."""
+    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
+
+
+LAYOUTS = (read_only, np.asfortranarray, strided)
+
+
+def one_of_each_stratum(cases: Sequence[Case]) -> list[int]:
+    first = {case.stratum: k for k, case in reversed(list(enumerate(cases)))}
+    return sorted(first.values())
+
+
+def verdict(exercise: Exercise, case: Case, expected: Any, outcome: Outcome) -> Verdict:
+    fault = broken(exercise, outcome)
+    if fault is not None:
+        return Verdict(fault)
+    if exercise.battery.observe is None:
+        return judge(exercise.name, case, expected, outcome.value)
+    right = observed(exercise, case, expected)
+    got = observe(exercise, case, outcome)
+    for tolerance in (DOUBLE, SINGLE):
+        if got is not UNLIKE and got is not BROKE and close(got, right, tolerance):
+            return Verdict(None, frozenset([SINGLE_PRECISION] * (tolerance is SINGLE)))
+    plain = judge(exercise.name, case, expected, outcome.value)
+    return Verdict(plain.fault or Fault(VALUE, "is not what was asked for"))
+
+
+def broken(exercise: Exercise, outcome: Outcome) -> Fault | None:
+    """Why there is no value to look at."""
+    if outcome.kind == RAISED:
+        assert outcome.error is not None
+        line = f" (line {outcome.error.line})" if outcome.error.line else ""
+        if outcome.stage == FORWARD and exercise.name.endswith("_backward"):
+            forward = forward_of(exercise.name)
+            return Fault(FORWARD, f"could not be tried: {forward} raised {outcome.error}{line}")
+        return Fault(RAISED, f"raised {outcome.error}{line}")
+    if outcome.kind != "value":
+        return Fault(STOPPED, STOPS.get(outcome.kind, "") + str(outcome.error or "").strip())
+    if not outcome.paired and outcome.value is None:
+        return Fault(NONE, "returned None; is the return statement missing?")
+    if not outcome.paired:
+        return Fault(COUNT, f"returned {form(outcome.value)}, expected (out, cache)")
+    if outcome.steadiness == "different":
+        return Fault(RANDOM, "gave two different answers to the same call")
+    return None
+
+
+STOPS = {"not run": "was not run, after an earlier call went wrong"}
+
+
+def overwritten(exercise: Exercise, outcomes: Sequence[Outcome]) -> Fault | None:
+    """Manners that no value shows: changed arguments, and results that the next call changes."""
+    names = list(inspect.signature(getattr(contract, forward_of(exercise.name))).parameters)
+    for outcome in outcomes:
+        if outcome.changed:
+            changed = [x if isinstance(x, str) else names[x] for x in outcome.changed]
+            return Fault(CHANGED, f"overwrites its argument {' and '.join(changed)}")
+        if outcome.steadiness == "overwritten":
+            return Fault(RANDOM, "overwrites the result of one call in the next")
+    return None

@@ -1,0 +1,289 @@
+"""Inputs for the softmax policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..exercise import Array, Battery, Case, Input
+
+Draw = Callable[[np.random.Generator], list[Case]]
+Rows = list[tuple[str, Array]]  # (stratum, logits), ...
+
+UNEQUAL = [(4, 3), (2, 5)]
+
+
+def spread(rng: np.random.Generator, N: int, A: int) -> Array:
+    """Logits of which no two in a row are alike, about another value in each row: (N, A)."""
+    steps = rng.permuted(np.tile(np.arange(A), (N, 1)), axis=1)  # (N, A)
+    about = rng.permutation(np.linspace(-1.5, 1.5, N))[:, None] if N > 1 else 0.8  # (N, 1)
+    logits: Array = about + steps * (2.4 / A) - 1 + rng.uniform(-0.3, 0.3, (N, A)) / A
+    return logits
+
+
+def quarters(rng: np.random.Generator, N: int, A: int) -> Array:
+    """Logits that stay exact in single precision beside a large number: (N, A)."""
+    return rng.permuted(np.tile(np.arange(A) / 2.0, (N, 1)), axis=1) + 0.25 * rng.integers(2)
+
+
+def away_from_zero(rng: np.random.Generator, *shape: int) -> Array:
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.3, 1.5, shape)
+
+
+def lone(rng: np.random.Generator, A: int, below: float) -> Array:
+    """A row of logits, one of them far below the others: (1, A)."""
+    logits = quarters(rng, 1, A)  # (1, A)
+    logits[0, int(logits.argmin())] = -below
+    return logits
+
+
+ORDINARY = {"ordinary logits": 6.0, "as many rows as actions": 2.0, "one row": 0.5}
+LARGE = {"large logits": 1.0, "large differences": 1.0, "float32 input": 0.5}
+RARE = {"rare actions": 1.0}
+LOGITS = ORDINARY | LARGE
+
+
+def moderate(rng: np.random.Generator) -> Rows:
+    return [
+        *[("ordinary logits", spread(rng, *shape)) for shape in UNEQUAL],
+        *[("as many rows as actions", spread(rng, n, n)) for n in (3, 4)],
+        ("one row", spread(rng, 1, 4)),
+    ]
+
+
+def large(rng: np.random.Generator) -> Rows:
+    levels = rng.permutation([-5000.0, 0.0, 5000.0])[:, None]  # (3, 1)
+    return [
+        ("large logits", 10000 + quarters(rng, 3, 3)),
+        ("large logits", -10000 + quarters(rng, 3, 4)),
+        ("large logits", levels + quarters(rng, 3, 4)),
+        *[("large differences", lone(rng, 4, below)) for below in (300.0, 720.0, 10000.0)],
+        ("large differences", lone(rng, 14, 800.0)),
+        ("float32 input", spread(rng, 4, 3).astype(np.float32)),
+    ]
+
+
+def rare(rng: np.random.Generator) -> Rows:
+    """Probabilities from 1e-5 to 1e-30, on either side of what is added to be safe."""
+    below = [-11.5, -14.5, -17.0, -19.0, -21.5, -24.5, -28.5, -33.0, -36.0, -46.0, -66.0, 0.0]
+    logits = rng.permuted(np.array(below).reshape(4, 3), axis=0)  # (4, 3)
+    likely = rng.integers(2, size=4)
+    return [("rare actions", np.insert(logits, 3 * likely, quarters(rng, 1, 4)[0], axis=1))]
+
+
+def rare_in_logarithms(case: Case, result: Any) -> Any:
+    """Probabilities, the rare ones by their size relative to the right one."""
+    if case.stratum not in RARE:
+        return result
+    p = np.asarray(result, np.float64)
+    if (p <= 0).any():
+        raise ValueError("a probability that is not positive")
+    return np.log(p)
+
+
+def of_rows(*sources: Callable[[np.random.Generator], Rows]) -> Draw:
+    def draw(rng: np.random.Generator) -> list[Case]:
+        return [Case(name, (logits,)) for source in sources for name, logits in source(rng)]
+
+    return draw
+
+
+def with_cotangents(forward: Draw, letters: str) -> Draw:
+    """The forward's cases with a gradient by the result: as the logits, or one for each row."""
+
+    def draw(rng: np.random.Generator) -> list[Case]:
+        cases = []
+        for case in forward(rng):
+            shape = case.args[0].shape if letters == "NA" else case.args[0].shape[:1]
+            dout = away_from_zero(rng, *shape).astype(case.args[0].dtype)
+            cases.append(Case(case.stratum, case.args, dout))
+        return cases
+
+    return draw
+
+
+def with_one_hots(backward: Draw) -> Draw:
+    def draw(rng: np.random.Generator) -> list[Case]:
+        cases = backward(rng)
+        for N, A in UNEQUAL:
+            dout = np.eye(A)[rng.integers(A, size=N)]  # (N, A)
+            cases.append(Case("one-hot cotangents", (spread(rng, N, A),), dout))
+        return cases
+
+    return draw
+
+
+def log_prob(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for stratum, logits in moderate(rng) + large(rng) + rare(rng):
+        N, A = logits.shape
+        actions = rng.permutation(np.resize(rng.permutation(A), N))
+        if stratum in ("rare actions", "large differences"):
+            actions = logits.argmin(axis=1)
+        cases.append(Case(stratum, (logits, actions)))
+    for n in (3, 4):  # no two orders of these are alike
+        actions = rng.permuted([0, *range(n - 1)])
+        cases.append(Case("as many rows as actions", (spread(rng, n, n), actions)))
+    logits = rare(rng)[0][1]  # (4, 4)
+    return [*cases, Case("rare actions", (logits, np.argsort(logits, axis=1)[:, 1]))]
+
+
+def pairs(rng: np.random.Generator) -> list[Case]:
+    """(old_logits, logits)"""
+    cases = []
+    for stratum, old in moderate(rng):
+        cases.append(Case(stratum, (old, spread(rng, *old.shape))))
+    for stratum, old in large(rng):
+        change = quarters(rng, *old.shape).astype(old.dtype)  # (N, A)
+        if stratum == "float32 input":  # far apart, so that little cancels
+            change *= 4
+        cases.append(Case(stratum, (old, old + change)))
+    for stratum, logits in rare(rng):
+        cases.append(Case(stratum, (quarters(rng, *logits.shape), logits)))
+    lonely = lone(rng, 4, 800.0)  # (1, 4), an action that only the old policy takes
+    cases.append(Case("large differences", (quarters(rng, 1, 4), lonely)))
+    return cases
+
+
+def fisher(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for stratum, logits in moderate(rng) + large(rng):
+        v = away_from_zero(rng, *logits.shape).astype(logits.dtype)
+        cases.append(Case(stratum, (logits, v)))
+    return cases
+
+
+# Sampling
+
+
+def inside(rng: np.random.Generator, logits: Array, actions: Array) -> Array:
+    """A u for each row that draws the action, well inside its part of [0, 1): (N,)."""
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))  # (N, A)
+    p /= p.sum(axis=1, keepdims=True)
+    rows = np.arange(len(p))
+    begin = p.cumsum(axis=1)[rows, actions] - p[rows, actions]  # (N,)
+    into = rng.permutation(np.resize([0.04, 0.96, 0.5], len(p)))  # (N,), the part of it to go
+    u: Array = begin + into * p[rows, actions]
+    return u
+
+
+def sample(rng: np.random.Generator) -> list[Case]:
+    cases = []
+    for stratum, shape in [
+        *[("ordinary logits", shape) for shape in [(12, 3), (12, 4), (15, 5)]],
+        *[("as many rows as actions", (n, n)) for n in (3, 4, 5, 6)],
+        *[("float32 input", (12, 4))],
+    ]:
+        logits = spread(rng, *shape)
+        actions = rng.permutation(np.resize(rng.permutation(shape[1]), shape[0]))
+        u = inside(rng, logits, actions)
+        if stratum == "float32 input":
+            logits, u = logits.astype(np.float32), u.astype(np.float32)
+        cases.append(Case(stratum, (logits, u)))
+    for stratum, logits in large(rng)[:-1]:  # not action 0, which nan gives too
+        u = inside(rng, logits, 1 + logits[:, 1:].argmax(axis=1))
+        cases.append(Case(stratum, (logits, u)))
+    never = -10000.0
+    first = np.array([[never, 0, 0], [never, never, 0], [0, never, 0]])
+    last = np.array([[0, 0, never], [0, never, never], [never, 0, never]])
+    cases += [
+        Case("impossible actions", (first, np.zeros(3))),
+        Case("impossible actions", (first, np.array([0.7, 0.3, 0.8]))),
+        Case("impossible actions", (last, np.array([0.97, 0.99, 0.98]))),
+        Case("u = 0", (spread(rng, 3, 4), np.zeros(3))),
+        *[Case("u just below 1", just_below_one(rng, impossible)) for impossible in (0, 1, 2)],
+    ]
+    return cases
+
+
+def just_below_one(rng: np.random.Generator, impossible: int) -> tuple[Array, Array]:
+    """Two likely actions and between them rare ones, whose sum is rounded away bit by bit.
+
+    In float32 the cumulative sum ends about 4e-7 below 1, and u, the number before 1, is above.
+    """
+    likely = rng.choice([0.25, 0.5])
+    row = [0.25, *[-17.0] * 16, 0.25 - likely, *[-10000.0] * impossible]
+    return np.array([row], np.float32), np.array([1 - 2.0**-24], np.float32)
+
+
+def off_boundaries(logits: Array, u: Array) -> bool:
+    """Whether each u keeps clear of the cumulative probabilities."""
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))  # (N, A)
+    cdf = p.cumsum(axis=1) / p.sum(axis=1, keepdims=True)
+    return bool((np.abs(cdf - u[:, None]) > 1e-3).all())
+
+
+NA = (Input("logits", "NA"),)
+ACTIONS = (*NA, Input("action", "N"))
+PAIR = NA * 2
+DRAWS = (*NA, Input("uniform", "N"))
+V = (*NA, Input("real", "NA"))
+
+both = of_rows(moderate, large)
+all_rows = of_rows(moderate, large, rare)
+
+BATTERIES = {
+    "softmax": Battery(
+        all_rows, LOGITS | RARE, NA, parts=("log_softmax",), observe=rare_in_logarithms
+    ),
+    "softmax_backward": Battery(
+        with_one_hots(with_cotangents(both, "NA")),
+        LOGITS | {"one-hot cotangents": 0.5},
+        NA,
+        parts=("softmax", "log_softmax"),
+    ),
+    "log_softmax": Battery(all_rows, LOGITS | RARE, NA, parts=("softmax",)),
+    "log_softmax_backward": Battery(
+        with_one_hots(with_cotangents(both, "NA")),
+        LOGITS | {"one-hot cotangents": 2.0},
+        NA,
+        parts=("log_softmax", "softmax"),
+    ),
+    "categorical_log_prob": Battery(
+        log_prob, LOGITS | RARE, ACTIONS, parts=("log_softmax", "softmax")
+    ),
+    "categorical_log_prob_backward": Battery(
+        with_cotangents(log_prob, "N"),
+        LOGITS | RARE,
+        ACTIONS,
+        parts=("categorical_log_prob", "log_softmax", "softmax"),
+    ),
+    "categorical_entropy": Battery(both, LOGITS, NA, parts=("log_softmax", "softmax")),
+    "categorical_entropy_backward": Battery(
+        with_cotangents(both, "N"),
+        LOGITS,
+        NA,
+        parts=("categorical_entropy", "log_softmax", "softmax"),
+    ),
+    "categorical_kl": Battery(
+        pairs,
+        LOGITS | RARE,
+        PAIR,
+        parts=("log_softmax", "softmax", "categorical_entropy"),
+    ),
+    "categorical_kl_backward": Battery(
+        with_cotangents(pairs, "N"),
+        LOGITS | RARE,
+        PAIR,
+        parts=("categorical_kl", "log_softmax", "softmax"),
+    ),
+    "categorical_sample": Battery(
+        sample,
+        {
+            "ordinary logits": 5.0,
+            "as many rows as actions": 2.0,
+            "impossible actions": 1.0,
+            "u = 0": 0.5,
+            "u just below 1": 0.5,
+            "large logits": 0.5,
+            "large differences": 0.5,
+            "float32 input": 0.5,
+        },
+        DRAWS,
+        off_boundaries,
+        parts=("softmax", "log_softmax"),
+    ),
+    "categorical_fisher": Battery(fisher, LOGITS, V, parts=("softmax", "log_softmax")),
+}

@@ -1,0 +1,98 @@
+"""A folder of submissions: the marks as a table, and the wrong answers that are alike."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from .assignment import Assignment
+from .grade import grade
+from .report import Report
+from .submission import UnreadableError, read_submission
+
+SUFFIXES = (".py", ".ipynb")
+
+
+@dataclass(frozen=True)
+class Graded:
+    """`report` is None where the file could not be read, and `error` says why."""
+
+    name: str
+    report: Report | None
+    error: str = ""
+
+
+def submissions(folder: Path) -> list[Path]:
+    """Every Python file and notebook in a folder and the folders in it, hidden ones aside."""
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
+    ]
+    if not found:
+        raise ValueError(f"there are no .py or .ipynb files in {folder}")
+    return found
+
+
+def grade_path(assignment: Assignment, salt: str, path: Path) -> Graded:
+    try:
+        return Graded(str(path), grade(read_submission(path), assignment, salt))
+    except UnreadableError as error:
+        return Graded(str(path), None, str(error))
+
+
+def grade_class(
+    paths: Sequence[Path], assignment: Assignment, salt: str = "", executor: Executor | None = None
+) -> Iterator[Graded]:
+    """Grade many files, in their order, one by one or on any executor."""
+    one = partial(grade_path, assignment, salt)
+    return iter(executor.map(one, paths)) if executor else map(one, paths)
+
+
+def marks_table(graded: Sequence[Graded], folder: Path, assignment: Assignment) -> str:
+    """One row for each submission, as CSV."""
+    names = list(assignment.tasks)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["submission", "score", "max_score", *names, "mistakes", "error"])
+    for one in graded:
+        label = str(Path(one.name).relative_to(folder))
+        if one.report is None:
+            total = sum(task.points for task in assignment.tasks.values())
+            table.writerow([label, 0, f"{total:g}", *([""] * len(names)), "", one.error])
+            continue
+        functions = one.report.functions
+        scores = ["" if f.status == "not attempted" else f"{f.score:g}" for f in functions]
+        mistakes = "; ".join(f"{f.name}: {f.mistake}" for f in functions if f.mistake)
+        error = " ".join(one.report.messages)
+        table.writerow(
+            [label, f"{one.report.score:g}", f"{one.report.max_score:g}", *scores, mistakes, error]
+        )
+    return text.getvalue()
+
+
+def clusters_table(graded: Sequence[Graded], folder: Path) -> str:
+    """Wrong answers without a name, together where they are wrong in the same way, as CSV."""
+    alike: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for one in graded:
+        for f in one.report.functions if one.report else ():
+            if f.behaviour is not None:
+                label = str(Path(one.name).relative_to(folder))
+                alike[f.name, f.behaviour].append((label, f.message))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["function", "behaviour", "count", "submissions", "message"])
+    for (name, behaviour), members in sorted(alike.items(), key=lambda item: -len(item[1])):
+        labels = " ".join(label for label, _ in members)
+        table.writerow([name, behaviour, len(members), labels, members[0][1]])
+    return text.getvalue()

@@ -1,0 +1,70 @@
+"""Two results: are they the same, and if not, how do they differ?
+
+A result is an array, a number, or lists and tuples of such.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .exercise import Array
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """|a - b| <= relative |b| + absolute max |b| + smallest, entry by entry.
+
+    The middle term is for entries that are small because large ones cancel, the last for arrays
+    that should be 0 altogether.
+    """
+
+    relative: float
+    absolute: float
+    smallest: float
+
+
+# A formula in float64 on numbers of order one errs by 1e-16 for each of at most some thousand
+# operations; the mistakes of the catalogue differ by 1e-3 and more.
+DOUBLE = Tolerance(1e-6, 1e-8, 1e-11)
+# The same in float32, which rounds by 6e-8.
+SINGLE = Tolerance(1e-4, 1e-5, 1e-6)
+
+
+def close(a: Any, b: Any, tolerance: Tolerance) -> bool:
+    """Whether two results of one form agree; nan agrees with nan, an infinity with itself."""
+    if isinstance(b, list | tuple):
+        return (
+            isinstance(a, list | tuple)
+            and len(a) == len(b)
+            and all(close(x, y, tolerance) for x, y in zip(a, b, strict=True))
+        )
+    if isinstance(a, list | tuple):
+        return False
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape or "O" in (a.dtype.kind, b.dtype.kind):
+        return False
+    return bool(differing(a, b, tolerance).size == 0)
+
+
+def differing(a: Array, b: Array, tolerance: Tolerance) -> Array:
+    """Flat indices of the entries of two arrays of one shape that do not agree."""
+    a, b = np.ravel(a), np.ravel(b)
+    if a.dtype.kind in "biu" and b.dtype.kind in "biu":
+        return np.flatnonzero(a != b)
+    finite = np.isfinite(a) & np.isfinite(b)
+    with np.errstate(all="ignore"):
+        largest = np.max(np.abs(b), where=np.isfinite(b), initial=0.0)
+        bound = tolerance.relative * np.abs(b) + tolerance.absolute * largest + tolerance.smallest
+        same = np.where(finite, np.abs(a - b) <= bound, (a == b) | (np.isnan(a) & np.isnan(b)))
+    return np.flatnonzero(~same)
+
+
+def finite(result: Any) -> bool:
+    """Whether every number of a result is."""
+    if isinstance(result, list | tuple):
+        return all(finite(x) for x in result)
+    array = np.asarray(result)
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())

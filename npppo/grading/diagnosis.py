@@ -1,0 +1,104 @@
+"""From a wrong attempt to the one line that the student reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from .attempt import FORWARD, LAYOUT, RAISED, STOPPED, UNLIKE, Attempt
+from .exercise import Mistake, Switches
+from .judge import CHANGED, COUNT, INTEGER, NONE, RANDOM, SHAPE, TYPE, Fault
+from .match import Variants
+from .observe import observation
+
+FORMS = {
+    NONE: "It returns None.",
+    COUNT: "It returns another number of results than it should.",
+    SHAPE: "It returns an array of another shape.",
+    INTEGER: "It returns numbers of another kind: whole ones for real ones, or the reverse.",
+    TYPE: "It returns neither an array nor a number.",
+    CHANGED: "It overwrites what it was given.",
+    RANDOM: "It gives different answers to the same call: does it keep something between calls, "
+    "or draw random numbers of its own?",
+    LAYOUT: "It depends on how its arguments lie in memory.",
+}
+
+
+ALTERNATIVES = 3  # pairs of mistakes with the same answers; of more, none says anything
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`id` is None where the mistake has no name; `switches` make a variant err the same way."""
+
+    id: str | None
+    message: str
+    mistakes: tuple[Mistake, ...] = ()
+    switches: Switches | None = None
+
+    @property
+    def convention(self) -> bool:
+        return bool(self.mistakes) and all(m.convention for m in self.mistakes)
+
+
+def diagnose(attempt: Attempt, variants: Variants | None = None) -> Diagnosis:
+    """The mistake's name, or else what can be said for certain.
+
+    `variants` are those of the same exercise and cases, where many attempts are diagnosed.
+    """
+    kinds = Counter(fault.kind for fault in attempt.faults if fault is not None)
+    if not kinds:
+        return of_form(attempt.manners) if attempt.manners else Diagnosis(None, "")
+    if RANDOM in kinds:
+        return of_form(first(attempt, RANDOM))
+    found = from_catalogue(attempt, variants)
+    if found is not None:
+        return found
+    for kind in (NONE, COUNT, TYPE, INTEGER, SHAPE):
+        if kind in kinds:
+            return of_form(first(attempt, kind))
+    for kind in (STOPPED, FORWARD, RAISED):
+        if kind in kinds and (kind == STOPPED or kinds[kind] == sum(kinds.values())):
+            return Diagnosis(None, sentence(first(attempt, kind).text))
+    results = [outcome.value if outcome.kind == "value" else None for outcome in attempt.outcomes]
+    seen = observation(attempt.exercise.name, attempt.cases, attempt.expected, results)
+    if seen is not None:
+        return Diagnosis(seen.id, seen.sentence)
+    return Diagnosis(None, f"No known mistake matches. It {first(attempt).text}.")
+
+
+def from_catalogue(attempt: Attempt, variants: Variants | None) -> Diagnosis | None:
+    """A single mistake, mistakes that no input tells apart, or a pair of mistakes."""
+    outcomes = attempt.observed
+    if any(outcome is UNLIKE for outcome in outcomes):
+        return None
+    exercise = attempt.exercise
+    variants = variants or Variants(exercise, attempt.cases)
+    single = variants.singles(outcomes)
+    if single:
+        ids = dict.fromkeys(m.id for m in single)
+        message = " Or: ".join(dict.fromkeys(m.sentence for m in single))
+        return Diagnosis("/".join(ids), message, tuple(single), frozenset([single[0].switch]))
+    double = variants.pairs(outcomes)
+    if not 1 <= len(double) <= ALTERNATIVES:
+        return None
+    alternatives = [[m for m in exercise.mistakes if m.switch in on] for on in double]
+    ids = dict.fromkeys("+".join(m.id for m in both) for both in alternatives)
+    texts = dict.fromkeys(" And: ".join(m.sentence for m in both) for both in alternatives)
+    return Diagnosis(
+        "/".join(ids), "Two mistakes: " + " Or: ".join(texts), tuple(alternatives[0]), double[0]
+    )
+
+
+def first(attempt: Attempt, kind: str | None = None) -> Fault:
+    return next(f for f in attempt.faults if f is not None and kind in (None, f.kind))
+
+
+def of_form(fault: Fault) -> Diagnosis:
+    if fault.kind not in FORMS:
+        return Diagnosis(None, sentence(fault.text))
+    return Diagnosis(fault.kind, f"{FORMS[fault.kind]} It {fault.text}.")
+
+
+def sentence(text: str) -> str:
+    return f"It {text}."

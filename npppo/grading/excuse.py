@@ -1,0 +1,144 @@
+"""A mistake is charged once: which wrong answers only pass on another function's mistake?
+
+A function that calls other functions of the same file is tried again with the right answers in
+place of those that are wrong. A backward function is compared with the derivative of the
+student's own forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .attempt import FORWARD, RAISED, Answer, Attempt, attempt, call
+from .compare import Tolerance, close
+from .exercise import Case, Exercise
+from .exercises import DIFFERENTIABLE, EXERCISES, forward_of, has_backward, reference
+from .judge import NONFINITE
+from .sandbox import Sandbox
+
+# (f(x + h v) - f(x - h v)) / 2h errs by h² f'''/6 and 1e-16 f/h; formulas in float32 by 1e-7 f/h
+STEP = 1e-5
+SLOPES = Tolerance(1e-5, 1e-5, 1e-7)
+DIRECTIONS = 4
+
+
+def suspects(name: str, wrong: Mapping[str, Attempt]) -> tuple[str, ...]:
+    """The wrong functions that this one may have been built from."""
+    own = forward_of(name)
+    parts = {*EXERCISES[name].battery.parts, *EXERCISES[own].battery.parts}
+    parts |= {own} | {f"{part}_backward" for part in parts if has_backward(part)}
+    guilty = parts & set(wrong) - {name}
+    # the cache of a backward is known by the call of its forward that made it
+    guilty |= {forward_of(part) for part in guilty}
+    return tuple(part for part in EXERCISES if part in guilty)
+
+
+def without(
+    sandbox: Sandbox, tried: Attempt, parts: tuple[str, ...]
+) -> tuple[Attempt, frozenset[str]]:
+    """The same attempt with right answers from these parts, and which of them it asked."""
+    answer, asked = answers(parts)
+    return attempt(sandbox, tried.exercise, tried.cases, parts, answer), frozenset(asked)
+
+
+def answers(parts: tuple[str, ...]) -> tuple[Answer, set[str]]:
+    """What the sandbox may ask for, and the set in which it is noted."""
+    asked: set[str] = set()
+
+    def answer(name: str, args: tuple[Any, ...]) -> Any:
+        if name not in parts:
+            raise ValueError(f"{name} is not to be asked for")
+        asked.add(name)
+        if name.endswith("_backward"):
+            return reference(name, Case("asked", args[1:], args[0]))
+        return reference(name, Case("asked", args))
+
+    return answer, asked
+
+
+def follows_own_forward(sandbox: Sandbox, tried: Attempt) -> bool:
+    """Whether a backward is wrong only where its forward is, and right for that forward.
+
+    That has to be proven somewhere: by a right answer, or by a gradient that is not always 0.
+    """
+    forward = EXERCISES[forward_of(tried.exercise.name)]
+    wrong = [k for k, fault in enumerate(tried.faults) if fault is not None]
+    cases = [Case(tried.cases[k].stratum, tried.cases[k].args) for k in wrong]
+    forwards = attempt(sandbox, forward, cases)
+    proven = len(wrong) < len(tried.cases)
+    for k, case, theirs in zip(wrong, cases, forwards.faults, strict=True):
+        if theirs is None:
+            return False
+        if theirs.kind in (RAISED, FORWARD, NONFINITE):
+            continue
+        if not is_derivative(sandbox, forward, case, tried, k):
+            return False
+        proven = proven or bool(np.any(flat(tried.outcomes[k].value)))
+    return proven
+
+
+def is_derivative(sandbox: Sandbox, forward: Exercise, case: Case, tried: Attempt, k: int) -> bool:
+    """<gradient, v> = d/dt <dout, f(x + t v)> for random directions v."""
+    gradients = tried.outcomes[k].value
+    wrt = DIFFERENTIABLE[forward.name]
+    if len(wrt) == 1:
+        gradients = [gradients]
+    if not isinstance(gradients, list | tuple) or len(gradients) != len(wrt):
+        return False
+    rng = np.random.default_rng(k)
+    calls, slopes = [], []
+    for _ in range(DIRECTIONS):
+        v = {i: like(rng, case.args[i]) for i in wrt}
+        for sign in (STEP, -STEP):
+            args = tuple(moved(x, v[i], sign) if i in v else x for i, x in enumerate(case.args))
+            calls.append(call(forward, Case("moved", args)))
+        pairs = [(flat(gradient), flat(v[i])) for gradient, i in zip(gradients, wrt, strict=True)]
+        if any(g.shape != d.shape for g, d in pairs):
+            return False
+        slopes.append(sum(float(g @ d) for g, d in pairs))
+    outcomes = sandbox.call(calls)
+    if any(outcome.kind != "value" for outcome in outcomes):
+        return False
+    dout = flat(tried.cases[k].dout)
+    losses = [flat(outcome.value) for outcome in outcomes]
+    if any(loss.shape != dout.shape for loss in losses):
+        return False
+    numeric = [
+        float(dout @ (above - below)) / (2 * STEP)
+        for above, below in zip(losses[::2], losses[1::2], strict=True)
+    ]
+    return close(np.array(slopes), np.array(numeric), SLOPES)
+
+
+def like(rng: np.random.Generator, tree: Any) -> Any:
+    if isinstance(tree, list | tuple):
+        return [like(rng, x) for x in tree]
+    return rng.normal(size=np.shape(tree))
+
+
+def moved(tree: Any, v: Any, step: float) -> Any:
+    if isinstance(tree, list | tuple):
+        return type(tree)(moved(x, d, step) for x, d in zip(tree, v, strict=True))
+    return tree + step * v
+
+
+def flat(tree: Any) -> Any:
+    """All numbers of a result in one vector; what is no number makes it empty."""
+    if isinstance(tree, list | tuple):
+        return np.concatenate([flat(x) for x in tree]) if len(tree) else np.zeros(0)
+    if isinstance(tree, np.ndarray | float | int):
+        return np.ravel(np.asarray(tree, float))
+    return np.zeros(0)
+
+
+def in_circles(given: Mapping[str, frozenset[str]]) -> set[str]:
+    """Functions that are excused by each other, which excuses none of them."""
+    reaches = {name: set(by) for name, by in given.items()}
+    for _ in given:
+        for by in reaches.values():
+            for other in list(by):
+                by |= reaches.get(other, set())
+    return {name for name, by in reaches.items() if name in by}

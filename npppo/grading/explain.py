@@ -1,0 +1,108 @@
+"""A counterexample as Python that can be pasted beside the student's file."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from .. import contract
+from .exercise import Array, Case, Product, Rng
+from .exercises import forward_of, has_backward
+from .judge import labels, number
+from .sandbox import Opaque
+
+
+def example(module: str, name: str, case: Case, expected: Any, got: Any, index: Any = None) -> str:
+    """The call, what it should give, and what it gave, with a mark at the first wrong entry."""
+    forward = forward_of(name)
+    functions = forward if forward == name else f"{forward}, {name}"
+    lines = ["import numpy as np", f"from {module} import {functions}", ""]
+    call = []
+    for argument, value in zip(names_of(forward), case.args, strict=False):
+        if isinstance(value, np.ndarray | list | tuple | Rng | Product):
+            lines += assignment(argument, value)
+            call.append(argument)
+        else:
+            call.append(repr(value))
+    called = f"{forward}({', '.join(call)})"
+    if forward != name:
+        cotangent = next(iter(inspect.signature(getattr(contract, name)).parameters))
+        lines += [f"_, cache = {called}", *assignment(cotangent, case.dout)]
+        called = f"{name}({cotangent}, cache)"
+    elif has_backward(name):
+        called = f"{called}[0]"
+    return "\n".join([*lines, called, *results(labels(name, expected), expected, got, index)])
+
+
+def names_of(function: str) -> list[str]:
+    return list(inspect.signature(getattr(contract, function)).parameters)
+
+
+def assignment(name: str, value: Any) -> list[str]:
+    if isinstance(value, Product):
+        return [f"matrix = {literal(value.matrix)}", f"{name} = lambda x: matrix @ x"]
+    if isinstance(value, Rng):
+        return [f"{name} = np.random.default_rng({value.seed})"]
+    return [f"{name} = {literal(value)}"]
+
+
+def literal(value: Any) -> str:
+    """Python for a value, to the last bit."""
+    if isinstance(value, np.ndarray):
+        dtype = f", np.{value.dtype}" if value.dtype not in (float, int, bool) else ""
+        return f"np.array({nested(value.tolist())}{dtype})"
+    if isinstance(value, list | tuple):
+        inner = ", ".join(map(literal, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(value) == 1)})"
+    return nested(value)
+
+
+def nested(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(nested, value)) + "]"
+    if isinstance(value, float) and not np.isfinite(value):
+        return "np." + str(abs(value)) if value != -np.inf else "-np.inf"
+    return repr(value)
+
+
+def results(names: tuple[str, ...], expected: Any, got: Any, index: Any) -> list[str]:
+    """Comment lines with both results, one pair for each array of them."""
+    if isinstance(expected, list | tuple):
+        if not isinstance(got, list | tuple) or len(got) != len(expected):
+            return [f"# expected {len(expected)} results, got {described(got)}"]
+        return [
+            line
+            for i, (e, g) in enumerate(zip(expected, got, strict=True))
+            for line in results((names[i] if i < len(names) else f"[{i}]",), e, g, None)
+        ]
+    label = f"{names[0]}: " if names and names[0] else ""
+    right = f"# {label}expected {described(expected)}"
+    wrong = f"# {label}got      {described(got)}"
+    mark = []
+    if index is not None and isinstance(got, np.ndarray | float | int) and np.ndim(got):
+        start, width = span(np.asarray(got), tuple(index))
+        offset = len(f"# {label}got      ")
+        mark = ["#" + " " * (offset + start - 1) + "^" * width + f" {list(index)}"]
+    return [right, wrong, *mark]
+
+
+def described(x: Any) -> str:
+    """Six digits of each number, the same on every version of NumPy."""
+    if isinstance(x, Opaque):
+        return x.description
+    if isinstance(x, list | tuple):
+        return "[" + ", ".join(map(described, x)) + "]"
+    if isinstance(x, np.ndarray) and x.ndim:
+        return "[" + ", ".join(map(described, x)) + "]"
+    return number(x) if isinstance(x, np.ndarray | np.generic | float | int) else repr(x)
+
+
+def span(array: Array, index: tuple[int, ...]) -> tuple[int, int]:
+    """Where `described` writes an entry: its column and width."""
+    start = 0
+    for axis, i in enumerate(index):
+        before = [described(array[(*index[:axis], j)]) for j in range(i)]
+        start += 1 + sum(len(text) + 2 for text in before)
+    return start, len(described(array[index]))

@@ -1,0 +1,440 @@
+"""Grading one file: every function of the assignment, from the battery to the marks."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from . import search
+from .assignment import Assignment, Task
+from .attempt import FORWARD, RAISED, STOPPED, UNLIKE, Attempt, attempt, call, observe, verdict
+from .compare import Tolerance, close
+from .diagnosis import Diagnosis, diagnose
+from .excuse import answers, follows_own_forward, in_circles, suspects, without
+from .exercise import Case, Exercise
+from .exercises import EXERCISES, forward_of, observed, outcome, reference
+from .explain import example
+from .judge import VALUE, Fault
+from .match import agree
+from .report import FunctionReport, Part, Report
+from .sandbox import Limits, Loaded, Opaque, Sandbox
+from .submission import Submission, defined_in, stubs_in
+
+# Of a function's points: the battery's strata share the first, the others are for what has no
+# stratum of its own.
+BATTERY, MANNERS, SEARCH = 0.8, 0.1, 0.1
+SEARCH_EXAMPLES = 40
+SHRINK_EXAMPLES, SHRINK_CALLS = 200, 200
+# What an example shows should be plain to see.
+CLEAR = Tolerance(1e-2, 1e-2, 1e-3)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A function's attempt after all questions are asked."""
+
+    attempt: Attempt
+    parts: tuple[str, ...] = ()  # the wrong functions in whose place it was given right ones
+    excused_by: frozenset[str] = frozenset()  # whose mistakes it only passes on
+    beyond: tuple[Case, Fault] | None = None  # wrong on an input that the search found
+    diagnosis: Diagnosis | None = None
+    example: str = ""
+    behaviour: str | None = None
+    called: bool = True  # False where only answers were handed in
+
+
+def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Report:
+    """Grade a file; the same file, assignment and salt give the same report, times aside."""
+    start = time.perf_counter()
+    limits = Limits(
+        load_seconds=assignment.seconds,
+        call_seconds=assignment.seconds,
+        memory=assignment.memory << 20,
+    )
+    with Sandbox(submission.chunks, limits) as sandbox:
+        loaded = sandbox.load(list(EXERCISES))
+    output = sandbox.output
+    messages = load_messages(loaded)
+    tasks = assignment.tasks
+    unfilled = stubs_in(submission)
+    here = [
+        name
+        for name in tasks
+        if name in loaded.defined - unfilled and forward_of(name) in loaded.defined
+    ]
+    attempts: dict[str, Attempt] = {}
+    beyond: dict[str, tuple[Case, Fault] | None] = {}
+    for name, sandbox in started(submission, limits, here):
+        exercise = EXERCISES[name]
+        rng = np.random.default_rng(seed(submission, salt, name))
+        attempts[name] = tried = attempt(sandbox, exercise, exercise.battery.draw(rng))
+        beyond[name] = None
+        if tried.right and not tried.manners:
+            beyond[name] = searched(sandbox, exercise, seed(submission, salt, name))
+    wrong = {
+        name: tried for name, tried in attempts.items() if not tried.right and not tried.missing
+    }
+    marked = {name: Marked(tried, beyond=beyond[name]) for name, tried in attempts.items()}
+    marked |= excused(submission, limits, wrong)
+    for name, sandbox in started(submission, limits, [n for n in here if unsettled(marked[n])]):
+        marked[name] = explained(sandbox, marked[name], submission, salt)
+        if repeats(marked, name):
+            marked[name] = replace(marked[name], excused_by=frozenset([forward_of(name)]))
+    functions = tuple(
+        report_of(name, task, marked[name], assignment)
+        if name in marked
+        else unattempted(name, task, loaded, messages, submission)
+        for name, task in tasks.items()
+    )
+    return Report(
+        file=submission.name,
+        title=assignment.title,
+        functions=functions,
+        messages=messages,
+        output=output,
+        limits=("wall clock", *sorted(loaded.held)),
+        versions=(
+            ("npppo", __version__),
+            ("numpy", np.__version__),
+            ("python", platform.python_version()),
+        ),
+        seconds=round(time.perf_counter() - start, 2),
+    )
+
+
+def seed(submission: Submission, salt: str, name: str) -> int:
+    """Not to be foreseen without the salt, and the same every time."""
+    digest = hashlib.sha256()
+    for part in (salt.encode(), submission.data, name.encode()):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return int.from_bytes(digest.digest()[:8], "big")
+
+
+def started(
+    submission: Submission, limits: Limits, names: Sequence[str]
+) -> Iterator[tuple[str, Sandbox]]:
+    """A loaded sandbox for each function; the next one starts while this one is at work."""
+    ahead: Sandbox | None = Sandbox(submission.chunks, limits) if names else None
+    try:
+        for k, name in enumerate(names):
+            assert ahead is not None
+            sandbox, ahead = ahead, None
+            with sandbox:
+                sandbox.load(list(EXERCISES))
+                if k + 1 < len(names):
+                    ahead = Sandbox(submission.chunks, limits)
+                yield name, sandbox
+    finally:
+        if ahead is not None:
+            ahead.close()
+
+
+def searched(sandbox: Sandbox, exercise: Exercise, seed: int) -> tuple[Case, Fault] | None:
+    """An input beyond the battery on which the function is wrong, if one is found."""
+    stopped: list[tuple[Case, Fault]] = []
+
+    def fault_at(case: Case) -> Fault | None:
+        (got,) = sandbox.call([call(exercise, case)])
+        right = reference(exercise.name, case)
+        fault = verdict(exercise, case, right, got).fault
+        if fault is not None and fault.kind == STOPPED:  # not to be waited for again
+            stopped.append((case, fault))
+            raise search.Enough
+        # inputs that nobody has chosen may cost more digits than those of the battery
+        theirs = observe(exercise, case, got)
+        if fault is not None and fault.kind == VALUE:
+            return None if close(theirs, observed(exercise, case, right), CLEAR) else fault
+        return fault
+
+    case = search.smallest(
+        exercise, lambda case: fault_at(case) is not None, seed, SEARCH_EXAMPLES, SHRINK_CALLS
+    )
+    if stopped:
+        return stopped[0]
+    if case is None:
+        return None
+    fault = fault_at(case)
+    return None if fault is None else (case, fault)
+
+
+def excused(
+    submission: Submission, limits: Limits, wrong: Mapping[str, Attempt]
+) -> dict[str, Marked]:
+    """The wrong attempts again, less what is another function's fault."""
+    again = {name: Marked(tried) for name, tried in wrong.items()}
+    given: dict[str, frozenset[str]] = {}
+    questions = [name for name in wrong if suspects(name, wrong)]
+    for name, sandbox in started(submission, limits, questions):
+        tried, blame = wrong[name], frozenset[str]()
+        parts = suspects(name, wrong)
+        better, asked = without(sandbox, tried, parts)
+        if asked & set(wrong):
+            tried, blame = better, asked & set(wrong)
+            again[name] = Marked(tried, parts, blame if tried.right else frozenset())
+        forward = forward_of(name)
+        backward = name != forward and forward in wrong
+        if backward and not tried.right and follows_own_forward(sandbox, wrong[name]):
+            blame |= {forward}
+            again[name] = Marked(wrong[name], (), blame)
+        given[name] = blame
+    for name in in_circles(given):
+        again[name] = Marked(wrong[name])
+    return again
+
+
+def repeats(marked: Mapping[str, Marked], name: str) -> bool:
+    """Whether a backward makes the very mistake of its forward, which is charged there."""
+    forward = marked[forward_of(name)].diagnosis
+    own = marked[name].diagnosis
+    if name == forward_of(name) or forward is None or own is None or not own.mistakes:
+        return False
+    return own.id == forward.id
+
+
+def unsettled(marked: Marked) -> bool:
+    tried = marked.attempt
+    if tried.missing or marked.excused_by:
+        return False
+    return not tried.right or tried.manners is not None or marked.beyond is not None
+
+
+def explained(sandbox: Sandbox, marked: Marked, submission: Submission, salt: str) -> Marked:
+    """Name the mistake and find the smallest input that shows it."""
+    tried, parts = marked.attempt, marked.parts
+    name = tried.exercise.name
+    if marked.beyond is not None:
+        case, fault = marked.beyond
+        found = Diagnosis(
+            None, f"Right on the whole battery, but wrong elsewhere: it {fault.text}."
+        )
+        return replace(
+            marked, diagnosis=found, example=shown(sandbox, tried, case, submission, parts)
+        )
+    found = diagnose(tried)
+    showing = smallest(sandbox, tried, found, parts, seed(submission, salt, name))
+    text = shown(sandbox, tried, showing, submission, parts) if showing is not None else ""
+    behaviour = None if found.id else fingerprint(sandbox, tried.exercise)
+    return replace(marked, diagnosis=found, example=text, behaviour=behaviour)
+
+
+def smallest(
+    sandbox: Sandbox, tried: Attempt, found: Diagnosis, parts: tuple[str, ...], seed: int
+) -> Case | None:
+    """The smallest case that is clearly wrong, and wrong by the named mistake if there is one."""
+    exercise = tried.exercise
+    kinds = {fault.kind for fault in tried.faults if fault is not None}
+    if STOPPED in kinds or (tried.right and tried.manners):
+        return None
+    answer, _ = answers(parts)
+
+    def shows(case: Case) -> bool:
+        (got,) = sandbox.call([call(exercise, case, parts)], answer)
+        right = reference(exercise.name, case)
+        fault = verdict(exercise, case, right, got).fault
+        if got.kind not in ("value", RAISED):
+            raise search.Enough
+        if fault is None or fault.kind not in kinds:
+            return False
+        theirs = observe(exercise, case, got)
+        if found.switches is not None and (
+            theirs is UNLIKE or not agree(theirs, outcome(exercise, found.switches, case), CLEAR)
+        ):
+            return False
+        if fault.kind != VALUE:
+            return True
+        return not close(theirs, observed(exercise, case, right), CLEAR)
+
+    case = search.smallest(exercise, shows, seed, SHRINK_EXAMPLES, SHRINK_CALLS)
+    if case is None:
+        failing = [
+            c for c, fault in zip(tried.cases, tried.faults, strict=True) if fault is not None
+        ]
+        case = min(failing, key=search.size, default=None)
+    return case
+
+
+def shown(
+    sandbox: Sandbox, tried: Attempt, case: Case, submission: Submission, parts: tuple[str, ...]
+) -> str:
+    exercise = tried.exercise
+    answer, _ = answers(parts)
+    (got,) = sandbox.call([call(exercise, case, parts)], answer)
+    right = reference(exercise.name, case)
+    fault = verdict(exercise, case, right, got).fault
+    result = (
+        got.value if got.kind == "value" else Opaque(f"nothing: it {fault.text}" if fault else "")
+    )
+    index = fault.index if fault is not None else None
+    return example(submission.module, exercise.name, case, right, result, index)
+
+
+def fingerprint(sandbox: Sandbox, exercise: Exercise) -> str:
+    """Equal for functions that answer alike on one battery that is the same for all files."""
+    cases = exercise.battery.draw(np.random.default_rng(0))
+    outcomes = sandbox.call([call(exercise, case) for case in cases])
+    text = repr([rounded(o.value) if o.kind == "value" else o.kind for o in outcomes])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def rounded(tree: Any) -> Any:
+    if isinstance(tree, list | tuple):
+        return [rounded(x) for x in tree]
+    if isinstance(tree, np.ndarray | float | int):
+        return [f"{x + 0.0:.4e}" for x in np.ravel(np.asarray(tree))]
+    return str(tree)
+
+
+def strata_right(tried: Attempt) -> dict[str, bool]:
+    """Which strata are right in all their cases, unless all that is right is right by accident."""
+    right: dict[str, bool] = {}
+    telling = False
+    for case, fault in zip(tried.cases, tried.faults, strict=True):
+        right[case.stratum] = right.get(case.stratum, True) and fault is None
+    for case, expected in zip(tried.cases, tried.expected, strict=True):
+        telling = telling or (right[case.stratum] and not trivial(case, expected))
+    return right if telling else dict.fromkeys(right, False)
+
+
+def trivial(case: Case, expected: Any) -> bool:
+    """Whether a function that computes nothing could have answered: 0, 1, nan, or an argument."""
+    if isinstance(expected, list | tuple):
+        return all(trivial(case, x) for x in expected)
+    expected = np.asarray(expected)
+    if any(close(expected, x, CLEAR) for x in [*case.args, case.dout] if isinstance(x, np.ndarray)):
+        return True
+    return any(close(expected, np.full(expected.shape, c), CLEAR) for c in (0.0, 1.0, np.nan))
+
+
+def marks(task: Task, marked: Marked) -> tuple[Part, ...]:
+    tried = marked.attempt
+    right = strata_right(tried)
+    if marked.excused_by:
+        right = dict.fromkeys(right, True)
+    whole = sum(task.strata.values())
+    shares = (BATTERY, MANNERS, SEARCH) if marked.called else (1.0, 0.0, 0.0)
+    parts = []
+    for stratum, weight in task.strata.items():
+        best = shares[0] * task.points * weight / whole
+        fault = next(
+            (
+                f
+                for c, f in zip(tried.cases, tried.faults, strict=True)
+                if f and c.stratum == stratum
+            ),
+            None,
+        )
+        ok = right[stratum]
+        message = "" if ok else f"It {fault.text}." if fault else "Right only by accident."
+        parts.append(Part(stratum, best if ok else 0.0, best, message))
+    if not marked.called:
+        return tuple(parts)
+    some, every = any(right.values()), all(right.values())
+    polite = some and (tried.manners is None or bool(marked.excused_by))
+    message = "" if polite or tried.manners is None else f"It {tried.manners.text}."
+    best = shares[1] * task.points
+    parts.append(Part("arguments left alone", best if polite else 0.0, best, message))
+    best = shares[2] * task.points
+    ok = every and marked.beyond is None
+    message = f"It {marked.beyond[1].text}." if marked.beyond else ""
+    parts.append(Part("further inputs", best if ok else 0.0, best, message))
+    return tuple(parts)
+
+
+def report_of(name: str, task: Task, marked: Marked, assignment: Assignment) -> FunctionReport:
+    tried, found = marked.attempt, marked.diagnosis
+    if tried.missing:
+        return FunctionReport(
+            name,
+            "not attempted",
+            0.0,
+            task.points,
+            message="Not attempted.",
+            visibility=task.visibility,
+        )
+    parts = marks(task, marked)
+    lost = any(part.score < part.max_score for part in parts)
+    score = task.points if not lost else sum(part.score for part in parts)
+    message = "Right." if not lost else ""
+    if marked.excused_by:
+        message = f"Right, given your {' and '.join(sorted(marked.excused_by))}."
+        found = None
+    elif found is not None:
+        message = found.message
+        if found.convention:
+            credit = max(
+                assignment.credit.get(m.id, assignment.conventions) for m in found.mistakes
+            )
+            score = max(score, credit * task.points)
+            message = f"Another convention than this one's. {message}"
+    kinds = {fault.kind if fault else None for fault in tried.faults}
+    if score >= task.points:
+        status = "passed"
+    elif score > 0:
+        status = "partial"
+    else:
+        status = "error" if kinds <= {RAISED, STOPPED, FORWARD} else "failed"
+    notes = sorted({note for v in tried.verdicts for note in v.notes})
+    show = task.message
+    return FunctionReport(
+        name=name,
+        status=status,
+        score=round(score, 2),
+        max_score=round(task.points, 2),
+        mistake=found.id if found else None,
+        message=message,
+        example=marked.example if lost and show in ("example", "full") else "",
+        details=tuple(f"{p.name}: {p.message}" for p in parts if p.message)
+        if show == "full"
+        else (),
+        notes=tuple(f"{note[0].upper()}{note[1:]}." for note in notes),
+        parts=tuple(
+            replace(p, score=round(p.score, 4), max_score=round(p.max_score, 4)) for p in parts
+        )
+        if show != "name"
+        else (),
+        see=where(name),
+        behaviour=marked.behaviour,
+        visibility=task.visibility,
+    )
+
+
+def where(name: str) -> str:
+    """Where npppo derives it."""
+    from .. import contract
+
+    module = getattr(contract, forward_of(name)).__module__.replace(".", "/")
+    return f"{module}.py, {forward_of(name)}"
+
+
+def load_messages(loaded: Loaded) -> tuple[str, ...]:
+    """What went wrong while the file was loaded."""
+    messages = [f"Loading the file failed: it {loaded.failure}."] if loaded.failure else []
+    for error in loaded.errors:
+        where = f"{error.file}, line {error.line}: " if error.line else ""
+        messages.append(f"{where}{error}")
+    messages += [f"Not allowed while grading: {what}." for what in loaded.refused]
+    return tuple(messages)
+
+
+def unattempted(
+    name: str, task: Task, loaded: Loaded, messages: tuple[str, ...], submission: Submission
+) -> FunctionReport:
+    if name in loaded.defined - stubs_in(submission):
+        message, status = f"It needs the cache of {forward_of(name)}, which is not there.", "error"
+    elif name not in loaded.defined and name in defined_in(submission):
+        message, status = (
+            "The file stopped before it was defined: " + " ".join(messages),
+            "error",
+        )
+    else:
+        message, status = "Not attempted.", "not attempted"
+    return FunctionReport(
+        name, status, 0.0, round(task.points, 2), message=message, visibility=task.visibility
+    )

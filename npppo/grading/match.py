@@ -1,0 +1,73 @@
+"""Which known mistake is it?
+
+The student's results on the whole battery are compared with those of every variant. Only full
+agreement names a mistake: an input that tells two apart is in the battery, or they are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+from .compare import DOUBLE, SINGLE, Tolerance, close
+from .exercise import RIGHT, Case, Exercise, Mistake, Switches
+from .exercises import BROKE, outcome
+
+
+def agree(a: Any, b: Any, tolerance: Tolerance) -> bool:
+    """Whether two outcomes are the same. How a call broke depends on style, that it broke not."""
+    if a is BROKE or b is BROKE:
+        return a is b
+    return close(a, b, tolerance)
+
+
+class Variants:
+    """What the variants of one exercise answer on one battery, each computed when first asked."""
+
+    def __init__(self, exercise: Exercise, cases: Sequence[Case]) -> None:
+        self.exercise, self.cases = exercise, cases
+        self.known: dict[tuple[Switches, int], Any] = {}
+
+    def outcome(self, on: Switches, k: int) -> Any:
+        if (on, k) not in self.known:
+            self.known[on, k] = outcome(self.exercise, on, self.cases[k])
+        return self.known[on, k]
+
+    def explaining(
+        self, outcomes: Sequence[Any], candidates: Iterator[Switches], tolerance: Tolerance
+    ) -> list[Switches]:
+        """The candidates whose outcome is the given one in every case."""
+        # most candidates are out at the first case that is wrong, so those come first
+        order = sorted(
+            range(len(self.cases)),
+            key=lambda k: agree(outcomes[k], self.outcome(RIGHT, k), SINGLE),
+        )
+        return [
+            on
+            for on in candidates
+            if all(agree(outcomes[k], self.outcome(on, k), tolerance) for k in order)
+        ]
+
+    def singles(self, outcomes: Sequence[Any]) -> list[Mistake]:
+        """The single mistakes that explain all; several where no case tells them apart."""
+        mistakes = self.exercise.mistakes
+        for tolerance in (DOUBLE, SINGLE):
+            candidates = (frozenset([m.switch]) for m in mistakes)
+            found = self.explaining(outcomes, candidates, tolerance)
+            if found:
+                return [m for m in mistakes if frozenset([m.switch]) in found]
+        return []
+
+    def pairs(self, outcomes: Sequence[Any]) -> list[Switches]:
+        """The pairs of mistakes that explain all."""
+        candidates = (
+            frozenset([first.switch, second.switch])
+            for first, second in combinations(self.exercise.mistakes, 2)
+            if first.id != second.id
+        )
+        return self.explaining(outcomes, candidates, DOUBLE)
+
+
+def named(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Any]) -> list[Mistake]:
+    return Variants(exercise, cases).singles(outcomes)

@@ -1,0 +1,526 @@
+"""The parent's side of the isolation: runs a submission in a process of its own.
+
+    with Sandbox([("my_ppo.py", source)]) as sandbox:
+        loaded = sandbox.load(["gae", "relu", "relu_backward"])
+        outcomes = sandbox.call([Call("gae", args), Call("relu", (x,), pair=True)])
+
+The student's code never runs here, and none of its objects arrive here: what comes back is bytes
+(see `worker`), checked as if they were forged, because they can be. A result is plain arrays,
+numbers, texts, lists and tuples, or `Opaque`.
+
+The process has its own session, an empty folder, a clean environment and, where the system has
+them, limits. Whatever it does ends in an `Outcome`: it may die, hang, or print without end. Then a
+new process serves the next call; how often is for the caller to say.
+
+This stops mistakes and casual cheating. The boundary is a container and another user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import Empty, Queue
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from . import worker
+from .exercise import Product, Rng
+from .worker import ASK, LOST, MESSAGE, Malformed, Opaque, frame, pack, unpack
+
+__all__ = ["Call", "Error", "Limits", "Loaded", "Opaque", "Outcome", "Sandbox"]
+
+START_SECONDS = 60  # for Python and NumPy themselves, on however busy a machine
+GRACE_SECONDS = 1  # for a load that is out of time to say so itself
+KINDS = {"value", "raised", "unreadable"}  # what the child may report
+STEADINESS = {"", "different", "overwritten"}
+HELD = {
+    "CPU": "processor time",
+    "AS": "memory",
+    "FSIZE": "file size",
+    "CORE": "core dumps",
+    "NOFILE": "open files",
+    "NPROC": "processes",
+}
+MARK = "NPPPO_WORKER"
+# Python itself may not start without these.
+KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
+
+Answer = Callable[[str, tuple[Any, ...]], Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Times are wall-clock, of one load and of one list of calls; `cpu_seconds` is the process's
+    processor time in all. Sizes are bytes."""
+
+    load_seconds: float = 10.0
+    call_seconds: float = 10.0
+    cpu_seconds: int = 60
+    memory: int = 2 << 30
+    file: int = 16 << 20
+    output: int = 10_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function to call, by name.
+
+    With `dout` it is a backward function: its forward is called on `args` first. `pair` says that
+    the result is to be (out, cache); only `out` is looked at. During the call the functions named
+    by `parts` give right results. `twice` calls again, on equal arguments.
+
+    An array arrives laid out as it is here: in C or Fortran order, strided, read-only. An `Rng` or
+    a `Product` among the arguments arrives as what it makes.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    dout: Any = None
+    pair: bool = False
+    parts: tuple[str, ...] = ()
+    twice: bool = False
+
+
+@dataclass(frozen=True)
+class Error:
+    """An exception. `file` and `line` are the last of the submission that it passed through."""
+
+    type: str
+    message: str
+    file: str = ""
+    line: int | None = None
+    not_implemented: bool = False
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.type, self.message) if part)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """`failure` says what became of the process, if it did not survive loading."""
+
+    defined: frozenset[str] = frozenset()
+    errors: tuple[Error, ...] = ()
+    refused: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one call.
+
+    kind         "value", "raised", "died", "timeout", "not run" (an earlier call brought the
+                 process down), "unreadable" (too large, or not from the worker)
+    value        the result, of kind "value": without the cache, if `pair` was asked for
+    error        the exception, or in its message why there is no value
+    stage        "forward", "backward" or "load": how far it got
+    changed      positions of arguments that were changed in place, and "dout"
+    shares       the result shares memory with an argument
+    paired       False if `pair` was asked for and the result is no pair; `value` is all of it then
+    steadiness   of a call made twice: "different" results, or the first was "overwritten"
+    refused      what was tried and is not allowed, as "import torch" or "open /etc/passwd"
+    """
+
+    kind: str
+    value: Any = None
+    error: Error | None = None
+    stage: str = ""
+    changed: tuple[int | str, ...] = ()
+    shares: bool = False
+    paired: bool = True
+    steadiness: str = ""
+    refused: tuple[str, ...] = ()
+
+    @property
+    def not_implemented(self) -> bool:
+        return self.error is not None and self.error.not_implemented
+
+
+@dataclass
+class _Lost(Exception):
+    """The process is of no more use."""
+
+    kind: str
+    why: str
+
+
+class Sandbox:
+    """One submission. Its process starts at once; `load` waits for it."""
+
+    def __init__(
+        self, chunks: Iterable[tuple[str, str | bytes]], limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self._chunks = [
+            (label, source if isinstance(source, bytes) else source.encode("utf-8", "replace"))
+            for label, source in chunks
+        ]
+        self._names: list[str] = []
+        self._printed = ""
+        self._loaded: Loaded | None = None
+        self._process: _Process | None = _Process(self.limits)
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process with all that it started, and removes its folder."""
+        if self._process is not None:
+            self._process.close()
+            self._printed = (self._printed + self._process.printed())[: self.limits.output]
+            self._process = None
+            self._loaded = None
+
+    @property
+    def output(self) -> str:
+        """What was printed, all of it after `close`; harmless to show."""
+        now = self._process.printed() if self._process is not None else ""
+        return (self._printed + now)[: self.limits.output]
+
+    def load(self, names: Sequence[str]) -> Loaded:
+        """Runs the submission. `names` are all that may be called or stand in `parts`."""
+        self._names = list(names)
+        try:
+            return self._load()
+        except _Lost as lost:
+            self.close()
+            return Loaded(failure=lost.why)
+
+    def _load(self) -> Loaded:
+        if self._loaded is not None:
+            self.close()
+        process = self._process = self._process or _Process(self.limits)
+        limits = [
+            ("CPU", self.limits.cpu_seconds),
+            ("AS", self.limits.memory),
+            ("FSIZE", self.limits.file),
+            ("CORE", 0),
+            ("NOFILE", 64),
+            ("NPROC", 0),
+        ]
+        seconds = self.limits.load_seconds
+        process.wait_until_ready()
+        process.send("load", process.room, limits, seconds, self._chunks, self._names)
+        message = process.receive(time.monotonic() + seconds + GRACE_SECONDS)
+        self._loaded = _loaded(message, self._names)
+        return self._loaded
+
+    def call(self, calls: Sequence[Call], answer: Answer | None = None) -> list[Outcome]:
+        """The outcomes, in order. Only the last that is not "not run" can have failed badly.
+
+        `answer(name, args)` is the right result of a part: of a forward function without the
+        cache, of a backward one from (dout, *args of its forward). It may raise anything.
+        """
+        written = [_written(call) for call in calls]
+        outcomes: list[Outcome] = []
+        stage = "load"
+        try:
+            if self._process is None or self._loaded is None:
+                self._load()
+            stage = ""
+            process = self._process
+            assert process is not None
+            process.send("calls", written)
+            deadline = time.monotonic() + self.limits.call_seconds
+            while len(outcomes) < len(calls):
+                message = process.receive(deadline)
+                call = calls[len(outcomes)]
+                if message[0] == "ask":
+                    process.send_packed(_answered(message, call, answer))
+                else:
+                    outcomes.append(self._explained(_outcome(message, len(call.args))))
+        except _Lost as lost:
+            self.close()
+            outcomes.append(Outcome(lost.kind, error=Error("", lost.why), stage=stage))
+        return outcomes + [Outcome("not run")] * (len(calls) - len(outcomes))
+
+    def _explained(self, outcome: Outcome) -> Outcome:
+        error = outcome.error
+        held = self._loaded is not None and "memory" in self._loaded.held
+        if error is None or error.type not in ("MemoryError", "_ArrayMemoryError") or not held:
+            return outcome
+        why = f"more than {self.limits.memory >> 20} MB of memory"
+        return replace(outcome, error=replace(error, message=why))
+
+
+def _written(call: Call) -> tuple[Any, ...]:
+    """The call as `worker.Worker.call` takes it."""
+    args: list[tuple[str, Any]] = []
+    for x in call.args:
+        if isinstance(x, Rng):
+            args.append(("rng", x.seed))
+        elif isinstance(x, Product):
+            args.append(("product", x.matrix))
+        else:
+            args.append(("value", pack(x, strict=True)))
+    dout = None if call.dout is None else pack(call.dout, strict=True)
+    return call.name, args, dout, call.pair, tuple(call.parts), call.twice
+
+
+def _demand(condition: bool) -> None:
+    if not condition:
+        raise _Lost("unreadable", "the process sent something that is not a reply")
+
+
+def _fields(message: Any, kind: str, *types: type | tuple[type, ...]) -> tuple[Any, ...]:
+    """The content of a message from the child, if it is of this kind and of exactly these types;
+    `object` stands for any."""
+    _demand(type(message) is tuple and len(message) == 1 + len(types) and message[0] == kind)
+    for x, allowed in zip(message[1:], types, strict=True):
+        among = allowed if isinstance(allowed, tuple) else (allowed,)
+        _demand(allowed is object or type(x) in among)
+    return tuple(message[1:])
+
+
+def _error(record: Any) -> Error:
+    types = (str, str, str, (int, type(None)), bool)
+    return Error(*_fields(("error", *record) if type(record) is tuple else None, "error", *types))
+
+
+def _texts(items: list[Any]) -> tuple[str, ...]:
+    _demand(all(type(x) is str for x in items))
+    return tuple(items)
+
+
+def _question(message: Any) -> tuple[str, tuple[Any, ...]]:
+    name, content = _fields(message, "ask", str, bytes)
+    _demand(len(content) <= 2 * ASK)
+    try:
+        args = unpack(content)
+    except Malformed:
+        args = None
+    _demand(type(args) is tuple)
+    return name, args
+
+
+def _answered(message: Any, call: Call, answer: Answer | None) -> bytes:
+    """What to send to a question."""
+    name, args = _question(message)
+    if answer is not None and name in call.parts:
+        # Arguments that a student made up may break the reference in any way.
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):
+            return pack(("answer", True, answer(name, args)), strict=True)
+    return pack(("answer", False, None))
+
+
+def _loaded(message: Any, names: Sequence[str]) -> Loaded:
+    held, defined, errors, refused = _fields(message, "loaded", list, list, list, list)
+    return Loaded(
+        frozenset(_texts(defined)) & frozenset(names),
+        tuple(_error(record) for record in errors),
+        _texts(refused),
+        frozenset(HELD[name] for name in _texts(held) if name in HELD),
+    )
+
+
+def _outcome(message: Any, count: int) -> Outcome:
+    kind, value, record, stage, changed, shares, paired, steadiness, refused = _fields(
+        message, "reply", str, object, tuple, str, list, bool, bool, str, list
+    )
+    _demand(kind in KINDS and stage in ("", "forward", "backward") and steadiness in STEADINESS)
+    _demand(all(x == "dout" or (type(x) is int and 0 <= x < count) for x in changed))
+    error = None if kind == "value" else _error(record)
+    value = value if kind == "value" else None
+    refusals = _texts(refused)
+    return Outcome(kind, value, error, stage, tuple(changed), shares, paired, steadiness, refusals)
+
+
+@dataclass
+class _Process:
+    """A worker process: its pipes, its folder, its end.
+
+    Threads do the reading and writing, so that no pipe that is full or silent can stop the grader.
+    """
+
+    limits: Limits
+    room: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.room = os.path.realpath(tempfile.mkdtemp(prefix="npppo-"))
+        self._nonce = secrets.token_bytes(16)
+        self._mark = secrets.token_hex(16)
+        self._frames: Queue[bytes | Exception] = Queue(maxsize=8)
+        self._kept = bytearray()
+        # numpy.__file__ is …/site-packages/numpy/__init__.py
+        command = [sys.executable, "-S", "-s", "-B", worker.__file__]
+        self._child = subprocess.Popen(
+            [*command, str(Path(np.__file__).parents[1])],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.room,
+            env=self._environment(),
+            start_new_session=True,
+        )
+        assert self._child.stdin and self._child.stdout and self._child.stderr
+        self._requests, self._replies = self._child.stdin, self._child.stdout
+        self._prints = self._child.stderr
+        self._threads: list[threading.Thread] = []
+        self._writer: threading.Thread | None = None
+        self._run(self._read_frames)
+        self._run(self._read_prints)
+        self._write(self._nonce)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        # Several threads of OpenBLAS do not fit into the limit of memory.
+        single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        homes = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), self.room)
+        python = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+        return {**kept, **single, **homes, **python, MARK: self._mark}
+
+    def _run(self, target: Callable[..., None], *args: Any) -> threading.Thread:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        thread.start()
+        self._threads = [t for t in self._threads if t.is_alive()] + [thread]
+        return thread
+
+    def _read_frames(self) -> None:
+        try:
+            while True:
+                data = worker.read_frame(self._replies.read, self._nonce, 2 * MESSAGE)
+                self._frames.put(data)
+        except (EOFError, Malformed, OSError, ValueError) as error:
+            self._frames.put(error)
+
+    def _read_prints(self) -> None:
+        """Keeps the beginning and throws away the rest, so that printing never blocks."""
+        with contextlib.suppress(OSError, ValueError):
+            while piece := self._prints.read(1 << 16):
+                self._kept += piece[: max(0, self.limits.output - len(self._kept))]
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        with contextlib.suppress(OSError, ValueError):  # dead: the reader will notice
+            while rest:
+                rest = rest[self._requests.write(rest) :]
+
+    def wait_until_ready(self) -> None:
+        """If it does not start, the student is not to blame."""
+        try:
+            ready = self.receive(time.monotonic() + START_SECONDS) == ("ready",)
+        except _Lost:
+            ready = False
+        if not ready:
+            self.close()
+            raise RuntimeError(f"the worker does not start: {self.printed() or 'no output'}")
+
+    def send(self, *message: Any) -> None:
+        self.send_packed(pack(message, limit=1 << 31, strict=True))
+
+    def send_packed(self, content: bytes) -> None:
+        """Starts to send, and does not wait. A worker has read what came before if it replied."""
+        if self._writer is not None:
+            self._writer.join(GRACE_SECONDS)
+            _demand(not self._writer.is_alive())
+        self._writer = self._run(self._write, frame(self._nonce, content))
+
+    def receive(self, deadline: float) -> tuple[Any, ...]:
+        """The next message. Raises _Lost when there is none to be had."""
+        rest = deadline - time.monotonic()
+        try:
+            if rest <= 0:
+                raise Empty
+            data = self._frames.get(timeout=rest)
+        except Empty:
+            raise _Lost("timeout", "took too long") from None
+        if isinstance(data, Malformed):
+            _demand(False)
+        if isinstance(data, Exception):
+            raise _Lost("died", self._obituary())
+        try:
+            message = unpack(data)
+        except Malformed:
+            message = None
+        _demand(type(message) is tuple and len(message) > 0)
+        return tuple(message)
+
+    def _obituary(self) -> str:
+        """Why the pipe is closed."""
+        try:
+            code = self._child.wait(timeout=GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = LOST
+        if code == LOST:
+            return "closed the channel to the grader"
+        if code >= 0:
+            return f"ended the process, with exit code {code}"
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
+        if name == "SIGXCPU":
+            return f"used more than {self.limits.cpu_seconds} s of processor time"
+        likely = ", perhaps for using too much memory" if name == "SIGKILL" else ""
+        return f"killed by signal {-code} ({name}){likely}"
+
+    def printed(self) -> str:
+        text = bytes(self._kept).decode("utf-8", "replace").replace("\r\n", "\n")
+        return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+    def close(self) -> None:
+        self._kill()
+        give_up = time.monotonic() + GRACE_SECONDS
+        while any(t.is_alive() for t in self._threads) and time.monotonic() < give_up:
+            with contextlib.suppress(Empty):
+                self._frames.get(timeout=0.005)  # the reader may be waiting for room
+        # A thread still alive means that something unkillable holds a pipe: both stay as they are.
+        if not any(t.is_alive() for t in self._threads):
+            for pipe in (self._requests, self._replies, self._prints):
+                pipe.close()
+        _remove(self.room)
+
+    def _kill(self) -> None:
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.kill()
+        self._child.wait()
+        for _ in range(5):  # one that forks on and on may be missed
+            strays = _marked(f"{MARK}={self._mark}".encode())
+            for pid in strays:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if not strays:
+                break
+
+
+def _marked(mark: bytes) -> list[int]:
+    """Processes that left the group, by the mark in the environment they started with. Linux."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
+def _remove(folder: str) -> None:
+    """Removes a folder whose owner may have made parts of it unreadable."""
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+        for root, folders, _ in os.walk(folder):
+            for name in folders:
+                if not os.path.islink(os.path.join(root, name)):
+                    os.chmod(os.path.join(root, name), 0o700)
+    shutil.rmtree(folder, ignore_errors=True)

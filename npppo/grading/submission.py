@@ -1,0 +1,117 @@
+"""The file that a student hands in: a Python module, or a notebook's code cells."""
+
+from __future__ import annotations
+
+import ast
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Submission:
+    """`chunks` are (label, source): one for a module, one for each code cell of a notebook."""
+
+    name: str
+    data: bytes
+    chunks: tuple[tuple[str, str], ...]
+
+    @property
+    def module(self) -> str:
+        """The name to import it by."""
+        return Path(self.name).stem
+
+
+class UnreadableError(ValueError):
+    """The file cannot be graded at all."""
+
+
+def read_submission(path: str | Path) -> Submission:
+    """Read and parse, but do not run. Whatever is wrong is an UnreadableError of one sentence."""
+    path = Path(path)
+    if path.is_dir():
+        raise UnreadableError(f"{path} is a folder; hand in a file (or grade it with --class)")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableError(f"there is no file {path}") from None
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(
+            f"{path} is not UTF-8 text: byte {data[error.start]:#04x} at position {error.start}"
+        ) from None
+    if not text.strip():
+        raise UnreadableError(f"{path} is empty")
+    chunks = cells(path, text) if path.suffix == ".ipynb" else [(path.name, text)]
+    for label, source in chunks:
+        try:
+            ast.parse(source)
+        except SyntaxError as error:
+            if len(chunks) > 1:
+                continue  # one cell of a notebook; the worker says which
+            raise UnreadableError(
+                f"{label} is not Python: {error.msg} (line {error.lineno})"
+            ) from None
+        except ValueError as error:  # a null byte
+            raise UnreadableError(f"{label} is not Python: {error}") from None
+        except (RecursionError, MemoryError):
+            raise UnreadableError(f"{label} is nested too deeply to be parsed") from None
+    return Submission(path.name, data, tuple(chunks))
+
+
+def cells(path: Path, text: str) -> list[tuple[str, str]]:
+    """The code cells; lines for the notebook's shell (%magic, !command, ?help) become blank."""
+    try:
+        notebook = json.loads(text)
+        sources = [
+            "".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UnreadableError(f"{path} is not a Jupyter notebook") from None
+    if not any(source.strip() for source in sources):
+        raise UnreadableError(f"{path} has no code cells")
+    return [(f"{path.name}, code cell {i}", python(s)) for i, s in enumerate(sources, 1)]
+
+
+def python(source: str) -> str:
+    if source.lstrip().startswith("%%"):
+        return ""  # a whole cell in another language, or timed
+    return "\n".join(
+        line[: len(line) - len(line.lstrip())] + "pass"
+        if line.lstrip()[:1] in ("%", "!", "?")
+        else line
+        for line in source.split("\n")
+    )
+
+
+def defined_in(submission: Submission) -> dict[str, list[ast.stmt]]:
+    """The functions that stand in the file, whether or not it runs that far, and their bodies."""
+    bodies = {}
+    for _, source in submission.chunks:
+        with suppress(SyntaxError):
+            for node in ast.parse(source).body:
+                if isinstance(node, ast.FunctionDef):
+                    bodies[node.name] = node.body
+                elif isinstance(node, ast.Assign):  # it may take a function's place
+                    for target in node.targets:
+                        bodies.pop(ast.unparse(target), None)
+    return bodies
+
+
+def stubs_in(submission: Submission) -> frozenset[str]:
+    """The functions left as the starter file has them."""
+    return frozenset(name for name, body in defined_in(submission).items() if is_stub(body))
+
+
+def is_stub(body: list[ast.stmt]) -> bool:
+    *docstring, last = body
+    return (
+        isinstance(last, ast.Raise)
+        and last.exc is not None
+        and ast.unparse(last.exc).startswith("NotImplementedError")
+        and all(isinstance(x, ast.Expr) and isinstance(x.value, ast.Constant) for x in docstring)
+    )

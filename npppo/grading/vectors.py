@@ -1,0 +1,178 @@
+"""The battery as files, for programs in other languages, and the marks of their answers."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__, contract
+from ..checkpoint import write_atomically
+from .assignment import Assignment
+from .attempt import attempted
+from .diagnosis import diagnose
+from .exercise import Case, Product, Rng
+from .exercises import EXERCISES, forward_of, reference
+from .grade import Marked, report_of
+from .report import FunctionReport, Report
+from .sandbox import Outcome
+from .writers import dumps
+
+FORMAT = "npppo vectors 1"
+README = """# Test vectors of npppo {version}
+
+One file for each function, `NAME.json`:
+
+    {{"format": "{format}", "function": NAME,
+     "arguments": [names of the arguments, in order],
+     "cases": [{{"stratum": what the case is about,
+                "arguments": [a value for each argument; trailing ones left out have their default],
+                "dout": the gradient handed to a backward function (only there),
+                "result": the right answer}}]}}
+
+A backward function NAME_backward is given the arguments of NAME, which makes the cache, and `dout`;
+its result are the gradients, in the order of the arguments.
+
+Values:
+
+* an array is {{"shape": [rows, columns, ...], "dtype": "float64", "data": [numbers, row by row]}},
+  with every digit that a float64 needs; "nan", "inf" and "-inf" are strings
+* a number, a string, or true and false are themselves; several results, and lists, are lists
+* {{"matrix": array}} stands for the function x -> matrix x
+* {{"seed": number}} stands for a random generator; any will do, as the result is checked for its
+  properties
+
+Answers are files of the same names, {{"function": NAME, "results": [one for each case, in order]}};
+arrays may also be nested lists there, and null is no answer. Mark them with
+
+    npppo grade --answers DIR
+
+Numbers agree when they differ by less than a millionth of themselves, or 1e-4 in single precision.
+"""
+
+
+def cases_of(name: str, salt: str) -> list[Case]:
+    digest = hashlib.sha256(f"{salt}\0{name}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    return EXERCISES[name].battery.draw(rng)
+
+
+def write_vectors(
+    folder: Path, functions: Iterable[str] | None = None, salt: str = "", results: bool = True
+) -> None:
+    """Write the vectors of these functions (default: all) into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in EXERCISES if functions is None else functions:
+        if name not in EXERCISES:
+            raise ValueError(f"there is no function {name!r} in the contract")
+        write(folder / f"{name}.json", dumps(vectors(name, salt, results)))
+    write(folder / "README.md", README.format(version=__version__, format=FORMAT))
+
+
+def write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def vectors(name: str, salt: str, results: bool) -> dict[str, Any]:
+    cases = []
+    for case in cases_of(name, salt):
+        entry: dict[str, Any] = {"stratum": case.stratum, "arguments": encoded(list(case.args))}
+        if name.endswith("_backward"):
+            entry["dout"] = encoded(case.dout)
+        if results:
+            entry["result"] = encoded(reference(name, case))
+        cases.append(entry)
+    names = list(inspect.signature(getattr(contract, forward_of(name))).parameters)
+    return {"format": FORMAT, "function": name, "arguments": names, "cases": cases}
+
+
+def encoded(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [encoded(x) for x in value]
+    if isinstance(value, Product):
+        return {"matrix": encoded(value.matrix)}
+    if isinstance(value, Rng):
+        return {"seed": value.seed}
+    if isinstance(value, np.ndarray | np.generic) and np.ndim(value):
+        data = [encoded(x) for x in np.ravel(value).tolist()]
+        return {"shape": list(np.shape(value)), "dtype": str(value.dtype), "data": data}
+    if isinstance(value, np.ndarray | np.generic):
+        return encoded(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def decoded(value: Any) -> Any:
+    """A result as an answer's file has it; whatever makes no sense stays what it is."""
+    if isinstance(value, dict):
+        try:
+            data = [decoded(x) for x in value["data"]]
+            return np.array(data).reshape([int(n) for n in value["shape"]])
+        except (KeyError, ValueError, TypeError):
+            return None
+    if isinstance(value, list):
+        items = [decoded(x) for x in value]
+        return items
+    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
+        return float(value)
+    return value
+
+
+def grade_answers(folder: Path, assignment: Assignment, salt: str = "") -> Report:
+    """Mark the answers in a folder; a function without a file is not attempted."""
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
+    start = time.perf_counter()
+    functions = []
+    for name, task in assignment.tasks.items():
+        path = folder / f"{name}.json"
+        if not path.exists():
+            functions.append(
+                FunctionReport(
+                    name,
+                    "not attempted",
+                    0.0,
+                    task.points,
+                    message="Not attempted.",
+                    visibility=task.visibility,
+                )
+            )
+            continue
+        cases = cases_of(name, salt)
+        results = read_answers(path, len(cases))
+        outcomes = [Outcome(kind="value", value=decoded(result)) for result in results]
+        tried = attempted(EXERCISES[name], cases, outcomes)
+        found = None if tried.right else diagnose(tried)
+        marked = Marked(tried, diagnosis=found, called=False)
+        functions.append(report_of(name, task, marked, assignment))
+    return Report(
+        file=folder.name,
+        title=assignment.title,
+        functions=tuple(functions),
+        versions=(("npppo", __version__), ("numpy", np.__version__)),
+        seconds=round(time.perf_counter() - start, 2),
+    )
+
+
+def read_answers(path: Path, cases: int) -> list[Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        results = (
+            content["results"]
+            if "results" in content
+            else [case["result"] for case in content["cases"]]
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(f'{path} holds no answers: expected {{"results": [...]}}') from None
+    if not isinstance(results, list) or len(results) != cases:
+        count = len(results) if isinstance(results, list) else "no list of"
+        raise ValueError(f"{path} holds {count} results, expected {cases}")
+    return results

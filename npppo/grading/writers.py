@@ -1,0 +1,249 @@
+"""The report in the formats of the platforms: FORMATS[name](report) -> text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+from xml.etree import ElementTree
+
+from .report import FunctionReport, Report
+
+COLOURS = {"passed": 32, "partial": 33, "failed": 31, "error": 31, "not attempted": 90}
+SIGNS = {
+    "passed": "ok",
+    "partial": "part",
+    "failed": "WRONG",
+    "error": "ERROR",
+    "not attempted": "-",
+}
+# What XML 1.0 cannot hold, and what would move a terminal's cursor.
+CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def clean(text: str) -> str:
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def points(score: float, max_score: float) -> str:
+    return f"{score:g}/{max_score:g}"
+
+
+def terminal(report: Report, colour: bool = False) -> str:
+    """For people: one line for each function, and below it what helps."""
+    lines = [f"{clean(report.title)}: {clean(report.file)}", ""]
+    lines += [clean(message) for message in report.messages] + [""] * bool(report.messages)
+    width = max(len(f.name) for f in report.functions)
+    for f in report.functions:
+        sign = f"{SIGNS[f.status]:>5}"
+        if colour:
+            sign = f"\x1b[{COLOURS[f.status]}m{sign}\x1b[0m"
+        lines.append(f"{sign}  {f.name:<{width}}  {points(f.score, f.max_score):>7}")
+        if f.status not in ("passed", "not attempted") or f.message != "Right.":
+            if f.status != "not attempted":
+                lines += ["       " + line for line in explanation(f)]
+        elif f.notes:
+            lines += ["       " + line for line in f.notes]
+    lines += ["", f"score {points(report.score, report.max_score)}"]
+    hidden = sum(f.visibility != "visible" for f in report.functions)
+    if hidden:
+        lines.append(f"({hidden} of the functions count, but are not shown to students yet)")
+    lines.append("limits that held: " + ", ".join(report.limits))
+    return "\n".join(lines) + "\n"
+
+
+def explanation(f: FunctionReport) -> list[str]:
+    """Message first, then the example, then the rest."""
+    text = [f"{f.message}" + (f"  [{f.mistake}]" if f.mistake else "")]
+    lost = [p.name for p in f.parts if p.score < p.max_score]
+    kept = [p.name for p in f.parts if p.score >= p.max_score]
+    if lost and kept:
+        text.append(f"Right in: {', '.join(kept)}. Wrong in: {', '.join(lost)}.")
+    if f.example:
+        text += ["", *f.example.split("\n"), ""]
+    text += [*f.details, *f.notes]
+    if lost and f.see:
+        text.append(f"See {f.see}.")
+    return [clean(line) for line in text]
+
+
+def plain(report: Report) -> dict[str, Any]:
+    """The report as JSON has it."""
+    functions = [{key: value for key, value in asdict(f).items()} for f in report.functions]
+    return {
+        "title": report.title,
+        "file": report.file,
+        "score": report.score,
+        "max_score": report.max_score,
+        "functions": functions,
+        "messages": report.messages,
+        "output": report.output,
+        "limits": report.limits,
+        "versions": dict(report.versions),
+        "seconds": report.seconds,
+    }
+
+
+def dumps(content: Any) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def to_json(report: Report) -> str:
+    return dumps(plain(report))
+
+
+def gradescope(report: Report) -> str:
+    """results.json; every function is a test, with its own visibility."""
+    tests = [
+        {
+            "name": f.name,
+            "number": str(i),
+            "score": f.score,
+            "max_score": f.max_score,
+            "status": "passed" if f.status == "passed" else "failed",
+            "output": "\n".join(explanation(f)),
+            "output_format": "text",
+            "visibility": f.visibility,
+            "tags": [f.mistake] if f.mistake else [],
+            "extra_data": {"status": f.status, "mistake": f.mistake, "behaviour": f.behaviour},
+        }
+        for i, f in enumerate(report.functions, 1)
+    ]
+    hidden = sum(f.visibility != "visible" for f in report.functions)
+    shown = f"{hidden} further functions are graded but not shown yet." if hidden else ""
+    return dumps(
+        {
+            "output": "\n".join([*map(clean, report.messages), *([shown] if shown else [])]),
+            "output_format": "text",
+            "test_output_format": "text",
+            "test_name_format": "text",
+            "stdout_visibility": "hidden",
+            "execution_time": report.seconds,
+            "tests": tests,
+            "extra_data": {"versions": dict(report.versions), "limits": list(report.limits)},
+        }
+    )
+
+
+def junit(report: Report) -> str:
+    """JUnit has no points: they are properties, and a lost mark is a failure."""
+    bad = [f for f in report.functions if f.status in ("failed", "partial")]
+    errors = [f for f in report.functions if f.status == "error"]
+    skipped = [f for f in report.functions if f.status == "not attempted"]
+    numbers = {
+        "tests": str(len(report.functions)),
+        "failures": str(len(bad)),
+        "errors": str(len(errors)),
+        "skipped": str(len(skipped)),
+        "time": f"{report.seconds:.2f}",
+    }
+    root = ElementTree.Element("testsuites", {"name": "npppo", **numbers})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": clean(report.file), **numbers})
+    properties(suite, {"score": report.score, "max_score": report.max_score})
+    for f in report.functions:
+        case = ElementTree.SubElement(suite, "testcase", name=f.name, classname="npppo", time="0")
+        properties(
+            case, {"score": f.score, "max_score": f.max_score, "mistake": f.mistake or "none"}
+        )
+        text = "\n".join(explanation(f))
+        if f.status == "not attempted":
+            ElementTree.SubElement(case, "skipped", message=clean(f.message))
+        elif f.status != "passed":
+            kind = "error" if f.status == "error" else "failure"
+            child = ElementTree.SubElement(
+                case, kind, message=clean(f.message), type=f.mistake or f.status
+            )
+            child.text = text
+    if report.output:
+        ElementTree.SubElement(suite, "system-out").text = clean(report.output)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
+
+
+def properties(parent: ElementTree.Element, values: dict[str, Any]) -> None:
+    element = ElementTree.SubElement(parent, "properties")
+    for name, value in values.items():
+        ElementTree.SubElement(element, "property", name=name, value=str(value))
+
+
+def prairielearn(report: Report) -> str:
+    """results.json of an external grader: the score from 0 to 1."""
+    tests = [
+        {
+            "name": f.name,
+            "description": f.see,
+            "points": f.score,
+            "max_points": f.max_score,
+            "message": clean(f.message),
+            "output": "\n".join(explanation(f)[1:]),
+        }
+        for f in report.functions
+        if f.visibility == "visible"
+    ]
+    return dumps(
+        {
+            "gradable": True,
+            "score": report.score / report.max_score if report.max_score else 0.0,
+            "message": "\n".join(map(clean, report.messages)),
+            "output": clean(report.output),
+            "tests": tests,
+        }
+    )
+
+
+def otter(report: Report) -> str:
+    """Plain results as Otter-Grader prints them."""
+    lines = []
+    for f in report.functions:
+        if f.status == "passed":
+            lines.append(f"{f.name} results: All test cases passed!")
+            continue
+        lines.append(f"{f.name} results:")
+        for p in f.parts:
+            verdict = "Test case passed" if p.score >= p.max_score else "Test case failed"
+            lines += [f"    {f.name} - {p.name} result:", f"        {verdict}"]
+        lines += ["    " + line for line in explanation(f)]
+    lines.append(f"Total Score: {points(report.score, report.max_score)}")
+    return "\n".join(lines) + "\n"
+
+
+def markdown(report: Report) -> str:
+    """A table, and what helps below it."""
+    lines = [
+        f"# {escaped(report.title)}: {escaped(report.file)}",
+        "",
+        f"**Score: {points(report.score, report.max_score)}**",
+        "",
+        *(escaped(message) for message in report.messages),
+        "",
+        "| function | points | status | |",
+        "| --- | ---: | --- | --- |",
+    ]
+    for f in report.functions:
+        message = "" if f.status == "not attempted" else escaped(f.message)
+        lines.append(f"| `{f.name}` | {points(f.score, f.max_score)} | {f.status} | {message} |")
+    for f in report.functions:
+        if f.example:
+            fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", f.example))])
+            lines += ["", f"## `{f.name}`", "", escaped(f.message), ""]
+            lines += [f"{fence}python", clean(f.example), fence]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """No student's text becomes markup."""
+    text = re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", clean(text))
+    return text.replace("\n", " ")
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "text": terminal,
+    "json": to_json,
+    "gradescope": gradescope,
+    "junit": junit,
+    "prairielearn": prairielearn,
+    "otter": otter,
+    "markdown": markdown,
+}

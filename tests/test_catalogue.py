@@ -1,0 +1,99 @@
+"""The catalogue of known mistakes: right where no switch is set, caught and named where one is."""
+
+import numpy as np
+import pytest
+
+from npppo import contract
+from npppo.grading.compare import DOUBLE, SINGLE, close
+from npppo.grading.exercise import RIGHT
+from npppo.grading.exercises import BROKE, EXERCISES, observed, outcome, reference, varied
+from npppo.grading.match import agree, named
+
+SEEDS = range(3)
+CATALOGUE = [
+    pytest.param(exercise, mistake, id=f"{name}-{mistake.switch}")
+    for name, exercise in EXERCISES.items()
+    for mistake in exercise.mistakes
+]
+
+
+def battery(exercise, seed):
+    return exercise.battery.draw(np.random.default_rng(seed))
+
+
+def right(exercise, case):
+    result = reference(exercise.name, case)
+    observe = exercise.battery.observe
+    return observe(case, result) if observe else result
+
+
+def in_single_precision(tree):
+    if isinstance(tree, list | tuple):
+        return type(tree)(map(in_single_precision, tree))
+    floating = isinstance(tree, np.ndarray) and tree.dtype.kind == "f"
+    return tree.astype(np.float32) if floating else tree
+
+
+def test_every_contract_function_is_an_exercise():
+    assert list(EXERCISES) == list(contract.__all__)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_variant_without_a_mistake_is_right(name):
+    exercise = EXERCISES[name]
+    for seed in SEEDS:
+        for case in battery(exercise, seed):
+            result = varied(exercise, RIGHT, case)
+            observe = exercise.battery.observe
+            result = observe(case, result) if observe else result
+            assert close(result, right(exercise, case), DOUBLE), case
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_battery_fills_every_stratum_and_no_other(name):
+    exercise = EXERCISES[name]
+    cases = battery(exercise, 0)
+    assert {case.stratum for case in cases} == set(exercise.battery.strata)
+    assert len(cases) <= 40
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_right_answer_in_single_precision_is_right(name):
+    exercise = EXERCISES[name]
+    for seed in SEEDS:
+        for case in battery(exercise, seed):
+            single = type(case)(
+                case.stratum, in_single_precision(case.args), in_single_precision(case.dout)
+            )
+            assert close(right(exercise, single), right(exercise, case), SINGLE), case
+
+
+@pytest.mark.parametrize(("exercise", "mistake"), CATALOGUE)
+def test_every_mistake_is_rejected_and_named(exercise, mistake):
+    for seed in SEEDS:
+        cases = battery(exercise, seed)
+        on = frozenset([mistake.switch])
+        results = []
+        for case in cases:
+            try:
+                with np.errstate(all="ignore"):
+                    result = varied(exercise, on, case)
+            except Exception:
+                results.append(BROKE)
+            else:
+                results.append(observed(exercise, case, result))
+        wrong = [
+            not agree(result, observed(exercise, case, reference(exercise.name, case)), SINGLE)
+            for case, result in zip(cases, results, strict=True)
+        ]
+        assert any(wrong), "not rejected"
+        assert {m.id for m in named(exercise, cases, results)} == {mistake.id}
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_ids_and_switches(name):
+    mistakes = EXERCISES[name].mistakes
+    assert len({m.switch for m in mistakes}) == len(mistakes)
+    for mistake in mistakes:
+        assert mistake.sentence.endswith(".")
+        assert outcome  # every mistake has a sentence and a switch of its own

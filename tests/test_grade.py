@@ -1,0 +1,319 @@
+"""Grading whole files: marks, names, excuses, examples, and the same answer every time."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from handins import assignment, graded, reference_file, submission, with_change
+
+from npppo import contract
+from npppo.grading.assignment import read_assignment
+from npppo.grading.grade import grade
+from npppo.grading.starter import starter
+from npppo.grading.writers import plain
+
+REFERENCE = reference_file()
+
+SOFTMAX = """
+import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    return p, p
+def softmax_backward(dp, p):
+    return p * (dp - (dp * p).sum(axis=1, keepdims=True))
+def log_softmax(z):
+    p, _ = softmax(z)
+    shifted = z - z.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), p
+def log_softmax_backward(g, p):
+    return g - p * g.sum(axis=1, keepdims=True)
+def categorical_log_prob(z, a):
+    log_p, cache = log_softmax(z)
+    return log_p[np.arange(len(a)), a], (cache, a, z.shape)
+def categorical_log_prob_backward(g, cache):
+    inner, a, shape = cache
+    d = np.zeros(shape)
+    d[np.arange(len(a)), a] = g
+    return log_softmax_backward(d, inner)
+def categorical_entropy(z):
+    log_p, p = log_softmax(z)
+    H = -(p * log_p).sum(axis=1)
+    return H, (log_p, p, H)
+def categorical_entropy_backward(g, cache):
+    log_p, p, H = cache
+    return -g[:, None] * p * (log_p + H[:, None])
+"""
+SOFTMAX_FUNCTIONS = (
+    "softmax softmax_backward log_softmax log_softmax_backward categorical_log_prob "
+    "categorical_log_prob_backward categorical_entropy categorical_entropy_backward"
+)
+
+GAE = """
+import numpy as np
+def gae(r, v, nv, term, trunc, gamma, lam):
+    A, last = np.zeros(np.shape(r)), 0
+    for t in reversed(range(len(r))):
+        delta = r[t] + gamma * nv[t] * (1 - 1 * term[t]) - v[t]
+        last = delta + gamma * lam * (1 - 1 * np.logical_or(term[t], trunc[t])) * last
+        A[t] = last
+    return A
+"""
+
+
+def test_the_reference_gets_full_marks_and_the_same_bytes_twice():
+    reports = [grade(submission(REFERENCE), read_assignment()) for _ in range(2)]
+    report = reports[0]
+    assert [f.name for f in report.functions if f.status != "passed"] == []
+    assert report.score == report.max_score == 10 * len(contract.__all__)
+    assert not report.messages
+    assert {f.message for f in report.functions} == {"Right."}
+    first, second = (json.dumps(plain(replace(r, seconds=0))) for r in reports)
+    assert first == second
+
+
+def test_the_starter_file_is_not_attempted():
+    report = grade(submission(starter()), read_assignment())
+    assert {f.status for f in report.functions} == {"not attempted"}
+    assert not report.lost_marks
+
+
+def test_the_seed_depends_on_salt_file_and_function():
+    from npppo.grading.grade import seed
+
+    one = submission(GAE)
+    seeds = {
+        seed(one, "", "gae"),
+        seed(one, "salt", "gae"),
+        seed(one, "", "tanh"),
+        seed(submission(GAE + "\n"), "", "gae"),
+    }
+    assert len(seeds) == 4
+    assert seed(submission(GAE, "renamed.py"), "", "gae") == seed(one, "", "gae")
+
+
+def test_part_of_the_marks_for_what_is_right():
+    """A GAE that knows no ends of episodes is right where there are none."""
+    source = with_change(GAE, "(1 - 1 * term[t])", "1")
+    source = with_change(source, "(1 - 1 * np.logical_or(term[t], trunc[t]))", "1")
+    gae = graded(source, "gae")["gae"]
+    assert gae.status == "partial"
+    assert 0 < gae.score < gae.max_score
+    assert gae.mistake == "GAE-01"
+    right = {part.name for part in gae.parts if part.score == part.max_score}
+    assert "no ends" in right
+    assert sum(part.score for part in gae.parts) == pytest.approx(gae.score, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["return 0.0", "return r", "return 0 * r", "return np.ones(r.shape)", "return np.nan * r"],
+)
+def test_nothing_for_nothing(body):
+    gae = graded(f"import numpy as np\ndef gae(r, v, nv, e, u, g, l):\n    {body}\n", "gae")["gae"]
+    assert (gae.status, gae.score) == ("failed", 0)
+
+
+def test_a_mistake_is_charged_once():
+    """softmax sums down the batch; what calls it passes that on."""
+    source = with_change(
+        SOFTMAX,
+        "p = e / e.sum(axis=1, keepdims=True)\n    return p, p",
+        "p = e / e.sum(axis=0, keepdims=True)\n    return p, p",
+    )
+    marks = graded(source, SOFTMAX_FUNCTIONS)
+    assert marks["softmax"].status in ("partial", "failed")
+    assert marks["softmax"].mistake == "SMX-04"
+    others = [name for name in SOFTMAX_FUNCTIONS.split() if name != "softmax"]
+    assert {name: marks[name].status for name in others} == dict.fromkeys(others, "passed")
+    assert "given your softmax" in marks["categorical_entropy"].message
+
+
+def test_a_wrong_backward_is_not_charged_to_those_that_call_it():
+    source = with_change(SOFTMAX, "return g - p * g.sum(axis=1", "return g - p * g.sum(axis=0")
+    marks = graded(source, SOFTMAX_FUNCTIONS)
+    wrong = [f.name for f in marks["file"].functions if f.status != "passed"]
+    assert wrong == ["log_softmax_backward"]
+    assert marks["log_softmax_backward"].mistake == "SMG-06"
+
+
+def test_a_backward_that_is_right_for_its_own_wrong_forward():
+    source = """
+def value_loss(v, t):
+    return ((v - t) ** 2).mean(), (v - t, len(v))
+def value_loss_backward(g, cache):
+    error, n = cache
+    return 2 * g * error / n
+"""
+    marks = graded(source, "value_loss value_loss_backward")
+    assert marks["value_loss"].mistake == "VAL-01"
+    assert marks["value_loss_backward"].status == "passed"
+    assert "given your value_loss" in marks["value_loss_backward"].message
+
+
+def test_no_gradient_is_not_right_for_a_forward_that_does_nothing():
+    source = """
+def tanh(x):
+    return 0 * x, x
+def tanh_backward(dy, x):
+    return 0 * dy
+"""
+    marks = graded(source, "tanh tanh_backward")
+    assert [f.score for f in marks["file"].functions] == [0, 0]
+
+
+def test_two_that_only_call_each_other_are_both_wrong():
+    source = """
+import numpy as np
+def softmax(z):
+    return np.exp(log_softmax(z)[0]), None
+def log_softmax(z):
+    return np.log(softmax(z)[0]), None
+"""
+    marks = graded(source, "softmax log_softmax")
+    assert [f.score for f in marks["file"].functions] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("body", "mistake", "words"),
+    [
+        ("pass", "FORM-01", "returned None"),
+        ("return x", "FORM-02", "expected (out, cache)"),
+        ("return np.tanh(x)[None], x", "FORM-03", "returned shape"),
+        ("return np.sign(x).astype(int), x", "FORM-04", "int64"),
+        ("return np.ma.array(np.tanh(x)), x", "FORM-05", "masked"),
+        ("np.tanh(x, out=x); return x.copy(), x", "FORM-06", "overwrites its argument x"),
+        ("return np.tanh(x) + np.random.random(), x", "FORM-07", "different answers"),
+        ("return np.tanh(as_strided(x, x.shape, np.empty(x.shape, x.dtype).strides)), x",
+         "FORM-08", "not contiguous"),
+    ],
+)  # fmt: skip
+def test_every_fault_of_form_has_its_name(body, mistake, words):
+    imports = "import numpy as np\nfrom numpy.lib.stride_tricks import as_strided\n"
+    tanh = graded(f"{imports}def tanh(x):\n    {body}\n", "tanh")["tanh"]
+    assert tanh.status in ("partial", "failed")
+    assert tanh.mistake == mistake
+    assert words in tanh.message
+
+
+def test_single_precision_is_right():
+    source = "import numpy as np\ndef tanh(x):\n    return np.tanh(x.astype(np.float32)), x\n"
+    tanh = graded(source, "tanh")["tanh"]
+    assert tanh.status == "passed"
+    assert tanh.notes == ("Right, but computed in single precision.",)
+
+
+def test_what_raises_is_an_error_with_its_line():
+    tanh = graded("def tanh(x):\n    y = 1\n    return nump.tanh(x), y\n", "tanh")["tanh"]
+    assert (tanh.status, tanh.score) == ("error", 0)
+    assert "NameError" in tanh.message
+    assert "(line 3)" in tanh.message
+
+
+def test_a_backward_needs_its_forward():
+    marks = graded("def tanh_backward(dy, c):\n    return dy\n", "tanh tanh_backward")
+    assert marks["tanh"].status == "not attempted"
+    assert marks["tanh_backward"].status == "error"
+    assert "cache of tanh" in marks["tanh_backward"].message
+
+
+def test_what_stands_before_an_error_in_the_file_counts():
+    source = GAE + "\nraise RuntimeError('training')\n\ndef tanh(x):\n    return x\n"
+    marks = graded(source, "gae tanh")
+    assert marks["gae"].status == "passed"
+    assert marks["tanh"].status == "error"
+    assert "RuntimeError: training" in marks["tanh"].message
+
+
+def test_conventions_are_named_and_credited():
+    source = """
+def normalize_advantages(a, eps=1e-8):
+    return (a - a.mean()) / (a.std(ddof=1) + eps) if a.size > 1 else 0 * a
+"""
+    strict = graded(source, "normalize_advantages")["normalize_advantages"]
+    kind = graded(source, "normalize_advantages", conventions="1")["normalize_advantages"]
+    assert strict.mistake == kind.mistake == "NRM-01"
+    assert strict.score < strict.max_score
+    assert (kind.status, kind.score) == ("passed", kind.max_score)
+    assert kind.message.startswith("Another convention")
+
+
+def test_two_mistakes_at_once_are_named_together():
+    source = with_change(GAE, "gamma * nv[t] *", "nv[t] *")
+    source = with_change(source, "gamma * lam *", "gamma *")
+    gae = graded(source, "gae")["gae"]
+    assert {"GAE-13", "GAE-15"} in [set(pair.split("+")) for pair in gae.mistake.split("/")]
+
+
+def test_an_unknown_mistake_is_called_unknown():
+    source = with_change(GAE, "- v[t]", "- v[t] * np.cos(3 * r[t])")
+    gae = graded(source, "gae")["gae"]
+    assert gae.mistake is None
+    assert gae.message.startswith("No known mistake matches.")
+    assert gae.behaviour
+    renamed = graded(source.replace("delta", "d"), "gae", salt="other")["gae"]
+    assert renamed.behaviour == gae.behaviour
+
+
+def test_the_example_is_small_and_shows_the_mistake():
+    source = with_change(GAE, "np.logical_or(term[t], trunc[t])", "term[t]")
+    gae = graded(source, "gae")["gae"]
+    assert gae.mistake == "GAE-07"
+    namespace = {}
+    exec(source, namespace)
+    lines = gae.example.split("\n")
+    code = [line for line in lines if not line.startswith(("#", "from"))]
+    scope = {"gae": namespace["gae"]}
+    exec("\n".join(code[:-1]), scope)
+    theirs = eval(code[-1], scope)
+    right = eval(code[-1], scope | {"gae": contract.gae})
+    assert np.abs(theirs - right).max() > 1e-3
+    assert theirs.shape[1] == 1
+    assert theirs.shape[0] <= 2
+
+
+def test_how_much_is_told():
+    source = with_change(GAE, "np.logical_or(term[t], trunc[t])", "term[t]")
+    told = {
+        level: graded(source, "gae", message=level)["gae"] for level in ("name", "example", "full")
+    }
+    assert {report.mistake for report in told.values()} == {"GAE-07"}
+    assert [bool(told[level].example) for level in told] == [False, True, True]
+    assert [bool(told[level].details) for level in told] == [False, False, True]
+    assert not told["name"].parts
+
+
+def test_a_function_that_hangs_costs_only_itself():
+    source = GAE + "\ndef tanh(x):\n    while True:\n        pass\n"
+    marks = graded(source, "tanh gae", seconds="1")
+    assert marks["gae"].status == "passed"
+    assert (marks["tanh"].status, marks["tanh"].score) == ("error", 0)
+    assert "took too long" in marks["tanh"].message
+
+
+HANGS = """
+right = gae
+def gae(r, *rest):
+    while r.shape == (5, 1):
+        pass
+    return right(r, *rest)
+"""
+
+
+def test_a_function_that_hangs_where_only_the_search_comes():
+    gae = graded(GAE + HANGS, "gae", seconds="1")["gae"]
+    assert gae.status == "partial"
+    assert "took too long" in gae.message
+
+
+def test_a_part_outside_the_assignment_is_no_excuse():
+    source = with_change(SOFTMAX, "p = e / e.sum(axis=1, keepdims=True)\n", "p = 2 * e\n")
+    marks = graded(source, "categorical_entropy")
+    assert marks["categorical_entropy"].status != "passed"
+
+
+def test_the_report_names_versions_and_limits():
+    report = grade(submission(GAE), assignment("gae"))
+    assert [name for name, _ in report.versions] == ["npppo", "numpy", "python"]
+    assert "wall clock" in report.limits
