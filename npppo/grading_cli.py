@@ -91,6 +91,10 @@ def grade_command(
 ) -> int:
     """Mark one file, a folder of files, or answers; or test the grader itself."""
     _expect_hypothesis()
+    if jobs < 1:
+        raise ValueError(f"--jobs is {jobs}, expected 1 or more")
+    if output is not None:
+        _expect_place(output, file, assignment)
     if selftest:
         return _selftest()
     from .grading.assignment import read_assignment
@@ -139,17 +143,15 @@ def _selftest() -> int:
 def _grade_class(folder: Path, decided: Assignment, salt: str, output: Path, jobs: int) -> int:
     from concurrent.futures import ProcessPoolExecutor
 
-    from .grading.classroom import clusters_table, grade_class, marks_table, submissions
+    from .grading.classroom import clusters_table, grade_class, label, marks_table, submissions
 
-    if jobs < 1:
-        raise ValueError(f"--jobs is {jobs}, expected 1 or more")
     paths = submissions(folder)
     graded = []
     with ProcessPoolExecutor(jobs) as executor:
         for number, one in enumerate(grade_class(paths, decided, salt, executor), 1):
             graded.append(one)
             marks = f"{one.report.score:g}/{one.report.max_score:g}" if one.report else one.error
-            print(f"{number}/{len(paths)}  {one.name}: {marks}", flush=True)
+            print(f"{number}/{len(paths)}  {label(one, folder)}: {marks}", flush=True)
     _write(output, marks_table(graded, folder, decided))
     clusters = output.with_name(f"{output.stem}-clusters.csv")
     _write(clusters, clusters_table(graded, folder))
@@ -171,10 +173,22 @@ def gradescope_zip_command(output: Path, assignment: Path | None, salt: str | No
     from .checkpoint import write_atomically
     from .grading.gradescope import autograder
 
+    _expect_place(output, assignment)
     content = autograder(assignment, salt)
     write_atomically(output, lambda file: file.write(content))
     print(f"wrote {output}: upload it as the assignment's autograder")
     return 0
+
+
+def _expect_place(output: Path, *inputs: Path | None) -> None:
+    """Said before the work is done, not after."""
+    if output.is_dir():
+        raise ValueError(f"-o {output} is a folder, expected a file")
+    if not output.parent.is_dir():
+        raise ValueError(f"-o {output}: there is no folder {output.parent}")
+    for path in inputs:
+        if path is not None and output.exists() and path.exists() and output.samefile(path):
+            raise ValueError(f"-o {output} is what is to be read")
 
 
 def _write(path: Path, text: str) -> None:

@@ -34,7 +34,11 @@ FLOORS = [
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules.split()}
 # The door re-exports what is on the floors, and no file inside goes through it.
 DOORS = ["__init__"]
-ABOVE_NUMPY = {"gymnasium": 2, "matplotlib": 4, "hypothesis": 4}  # package: the lowest floor that may import it
+ABOVE_NUMPY = {
+    "gymnasium": 2,
+    "matplotlib": 4,
+    "hypothesis": 4,
+}  # package: the lowest floor that may import it
 
 
 def module_name(path):

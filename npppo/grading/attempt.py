@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import contract
-from .compare import DOUBLE, SINGLE, close
+from .compare import DOUBLE, MIXED, SINGLE, close, single_precision
 from .exercise import Array, Case, Exercise
 from .exercises import BROKE, forward_of, has_backward, observed, reference
 from .judge import (
@@ -167,9 +167,10 @@ def verdict(exercise: Exercise, case: Case, expected: Any, outcome: Outcome) -> 
         return judge(exercise.name, case, expected, outcome.value)
     right = observed(exercise, case, expected)
     got = observe(exercise, case, outcome)
-    for tolerance in (DOUBLE, SINGLE):
+    coarser = SINGLE if single_precision(outcome.value) else MIXED
+    for tolerance in (DOUBLE, coarser):
         if got is not UNLIKE and got is not BROKE and close(got, right, tolerance):
-            return Verdict(None, frozenset([SINGLE_PRECISION] * (tolerance is SINGLE)))
+            return Verdict(None, frozenset([SINGLE_PRECISION] * (tolerance is coarser)))
     plain = judge(exercise.name, case, expected, outcome.value)
     return Verdict(plain.fault or Fault(VALUE, "is not what was asked for"))
 

@@ -15,13 +15,14 @@ from .assignment import Assignment
 from .grade import grade
 from .report import Report
 from .submission import UnreadableError, read_submission
+from .writers import clean
 
 SUFFIXES = (".py", ".ipynb")
 
 
 @dataclass(frozen=True)
 class Graded:
-    """`report` is None where the file could not be read, and `error` says why."""
+    """`report` is None where the file could not be graded, and `error` says why."""
 
     name: str
     report: Report | None
@@ -49,6 +50,8 @@ def grade_path(assignment: Assignment, salt: str, path: Path) -> Graded:
         return Graded(str(path), grade(read_submission(path), assignment, salt))
     except UnreadableError as error:
         return Graded(str(path), None, str(error))
+    except Exception as error:  # one file must not cost the marks of all others
+        return Graded(str(path), None, f"the grader failed: {type(error).__name__}: {error}")
 
 
 def grade_class(
@@ -59,6 +62,11 @@ def grade_class(
     return iter(executor.map(one, paths)) if executor else map(one, paths)
 
 
+def label(one: Graded, folder: Path) -> str:
+    """Its path in the folder; names of files need not be UTF-8."""
+    return clean(str(Path(one.name).relative_to(folder)))
+
+
 def marks_table(graded: Sequence[Graded], folder: Path, assignment: Assignment) -> str:
     """One row for each submission, as CSV."""
     names = list(assignment.tasks)
@@ -66,17 +74,17 @@ def marks_table(graded: Sequence[Graded], folder: Path, assignment: Assignment) 
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["submission", "score", "max_score", *names, "mistakes", "error"])
     for one in graded:
-        label = str(Path(one.name).relative_to(folder))
+        name = label(one, folder)
         if one.report is None:
             total = sum(task.points for task in assignment.tasks.values())
-            table.writerow([label, 0, f"{total:g}", *([""] * len(names)), "", one.error])
+            table.writerow([name, 0, f"{total:g}", *([""] * len(names)), "", clean(one.error)])
             continue
         functions = one.report.functions
         scores = ["" if f.status == "not attempted" else f"{f.score:g}" for f in functions]
         mistakes = "; ".join(f"{f.name}: {f.mistake}" for f in functions if f.mistake)
-        error = " ".join(one.report.messages)
+        error = clean(" ".join(one.report.messages))
         table.writerow(
-            [label, f"{one.report.score:g}", f"{one.report.max_score:g}", *scores, mistakes, error]
+            [name, f"{one.report.score:g}", f"{one.report.max_score:g}", *scores, mistakes, error]
         )
     return text.getvalue()
 
@@ -87,12 +95,11 @@ def clusters_table(graded: Sequence[Graded], folder: Path) -> str:
     for one in graded:
         for f in one.report.functions if one.report else ():
             if f.behaviour is not None:
-                label = str(Path(one.name).relative_to(folder))
-                alike[f.name, f.behaviour].append((label, f.message))
+                alike[f.name, f.behaviour].append((label(one, folder), clean(f.message)))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["function", "behaviour", "count", "submissions", "message"])
     for (name, behaviour), members in sorted(alike.items(), key=lambda item: -len(item[1])):
-        labels = " ".join(label for label, _ in members)
+        labels = " ".join(member for member, _ in members)
         table.writerow([name, behaviour, len(members), labels, members[0][1]])
     return text.getvalue()

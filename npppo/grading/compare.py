@@ -31,6 +31,8 @@ class Tolerance:
 DOUBLE = Tolerance(1e-6, 1e-8, 1e-11)
 # The same in float32, which rounds by 6e-8.
 SINGLE = Tolerance(1e-4, 1e-5, 1e-6)
+# Single precision somewhere on the way to a result in double precision.
+MIXED = Tolerance(3e-6, 2e-6, 1e-7)
 
 
 def close(a: Any, b: Any, tolerance: Tolerance) -> bool:
@@ -68,3 +70,14 @@ def finite(result: Any) -> bool:
         return all(finite(x) for x in result)
     array = np.asarray(result)
     return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
+
+
+def single_precision(result: Any) -> bool:
+    """Whether every number of a result is one that float32 holds."""
+    if isinstance(result, list | tuple):
+        return all(single_precision(x) for x in result)
+    array = np.asarray(result)
+    if array.dtype.kind != "f":
+        return True
+    with np.errstate(all="ignore"):
+        return bool(((array == array.astype(np.float32)) | np.isnan(array)).all())

@@ -30,7 +30,7 @@ from .submission import Submission, defined_in, stubs_in
 # Of a function's points: the battery's strata share the first, the others are for what has no
 # stratum of its own.
 BATTERY, MANNERS, SEARCH = 0.8, 0.1, 0.1
-SEARCH_EXAMPLES = 40
+SEARCH_EXAMPLES = 25
 SHRINK_EXAMPLES, SHRINK_CALLS = 200, 200
 # What an example shows should be plain to see.
 CLEAR = Tolerance(1e-2, 1e-2, 1e-3)

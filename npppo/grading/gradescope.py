@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import secrets
 import sys
 import zipfile
@@ -61,6 +62,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, EPOCH)
             executable = data.startswith(b"#!")
+            entry.create_system = 3  # Unix, whose permissions these are
             entry.external_attr = (0o100755 if executable else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
@@ -68,20 +70,22 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def wheel() -> bytes:
-    """The installed package as a wheel: its files, its metadata and a record of both."""
+    """The installed package as a wheel: its files, what it requires and a record of both."""
     try:
-        metadata = distribution("npppo").read_text("METADATA")
+        requires = distribution("npppo").requires or []
     except PackageNotFoundError:
-        metadata = None
-    if metadata is None:
-        raise ValueError("npppo itself is not installed here; install it with pip first")
+        raise ValueError("npppo itself is not installed here; install it with pip first") from None
+    metadata = ["Metadata-Version: 2.1", "Name: npppo", f"Version: {__version__}"]
+    metadata += ["Requires-Python: >=3.10", "Provides-Extra: grade"]
+    metadata += [f"Requires-Dist: {one}" for one in requires if "extra" not in one]
+    metadata += [f"Requires-Dist: {one}" for one in requires if re.search("extra.*grade", one)]
     package = Path(__file__).parents[1]
     files = {
         f"npppo/{path.relative_to(package).as_posix()}": path.read_bytes()
         for path in sorted(package.rglob("*.py"))
     }
     info = f"npppo-{__version__}.dist-info"
-    files[f"{info}/METADATA"] = metadata.encode()
+    files[f"{info}/METADATA"] = "\n".join([*metadata, ""]).encode()
     files[f"{info}/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: npppo\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     )
@@ -112,7 +116,11 @@ def run(root: Path) -> None:
 
 def handed_in(folder: Path) -> Path:
     """The one file in it, or the one that is called as the starter file is."""
-    files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    ]
     named = [path for path in files if path.name == "my_ppo.py"]
     if len(files) != 1 and len(named) != 1:
         raise UnreadableError(

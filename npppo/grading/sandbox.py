@@ -30,7 +30,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Any
 
@@ -378,11 +378,14 @@ class _Process:
         assert self._child.stdin and self._child.stdout and self._child.stderr
         self._requests, self._replies = self._child.stdin, self._child.stdout
         self._prints = self._child.stderr
-        self._threads: list[threading.Thread] = []
-        self._writer: threading.Thread | None = None
-        self._run(self._read_frames)
-        self._run(self._read_prints)
-        self._write(self._nonce)
+        self._unsent: Queue[bytes | None] = Queue(maxsize=2)
+        self._threads = [
+            threading.Thread(target=target, daemon=True)
+            for target in (self._read_frames, self._read_prints, self._write_requests)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._unsent.put(self._nonce)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
@@ -391,12 +394,6 @@ class _Process:
         homes = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), self.room)
         python = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
         return {**kept, **single, **homes, **python, MARK: self._mark}
-
-    def _run(self, target: Callable[..., None], *args: Any) -> threading.Thread:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        thread.start()
-        self._threads = [t for t in self._threads if t.is_alive()] + [thread]
-        return thread
 
     def _read_frames(self) -> None:
         try:
@@ -412,11 +409,12 @@ class _Process:
             while piece := self._prints.read(1 << 16):
                 self._kept += piece[: max(0, self.limits.output - len(self._kept))]
 
-    def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def _write_requests(self) -> None:
         with contextlib.suppress(OSError, ValueError):  # dead: the reader will notice
-            while rest:
-                rest = rest[self._requests.write(rest) :]
+            while (data := self._unsent.get()) is not None:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[self._requests.write(rest) :]
 
     def wait_until_ready(self) -> None:
         """If it does not start, the student is not to blame."""
@@ -433,10 +431,10 @@ class _Process:
 
     def send_packed(self, content: bytes) -> None:
         """Starts to send, and does not wait. A worker has read what came before if it replied."""
-        if self._writer is not None:
-            self._writer.join(GRACE_SECONDS)
-            _demand(not self._writer.is_alive())
-        self._writer = self._run(self._write, frame(self._nonce, content))
+        try:
+            self._unsent.put(frame(self._nonce, content), timeout=GRACE_SECONDS)
+        except Full:
+            _demand(False)
 
     def receive(self, deadline: float) -> tuple[Any, ...]:
         """The next message. Raises _Lost when there is none to be had."""
@@ -480,6 +478,8 @@ class _Process:
 
     def close(self) -> None:
         self._kill()
+        with contextlib.suppress(Full):  # then the writer fails by itself
+            self._unsent.put_nowait(None)
         give_up = time.monotonic() + GRACE_SECONDS
         while any(t.is_alive() for t in self._threads) and time.monotonic() < give_up:
             with contextlib.suppress(Empty):

@@ -21,8 +21,10 @@ from .diagnosis import diagnose
 from .exercise import Case, Product, Rng
 from .exercises import EXERCISES, forward_of, reference
 from .grade import Marked, report_of
+from .judge import from_lists
 from .report import FunctionReport, Report
-from .sandbox import Outcome
+from .sandbox import Opaque, Outcome
+from .worker import DEPTH
 from .writers import dumps
 
 FORMAT = "npppo vectors 1"
@@ -38,21 +40,25 @@ One file for each function, `NAME.json`:
                 "result": the right answer}}]}}
 
 A backward function NAME_backward is given the arguments of NAME, which makes the cache, and `dout`;
-its result are the gradients, in the order of the arguments.
+its result are the gradients, in the order of the arguments. The cache is no part of a result: that
+of NAME is its output alone.
 
 Values:
 
-* an array is {{"shape": [rows, columns, ...], "dtype": "float64", "data": [numbers, row by row]}},
-  with every digit that a float64 needs; "nan", "inf" and "-inf" are strings
+* an array is {{"shape": [rows, columns, ...], "dtype": its type, "data": [numbers, row by row]}},
+  of type "float64", "float32", "int64" or "bool" (then the data are true and false), with every
+  digit that it needs; "nan", "inf" and "-inf" are strings
 * a number, a string, or true and false are themselves; several results, and lists, are lists
 * {{"matrix": array}} stands for the function x -> matrix x
 * {{"seed": number}} stands for a random generator; any will do, as the result is checked for its
   properties
 
 Answers are files of the same names, {{"function": NAME, "results": [one for each case, in order]}};
-arrays may also be nested lists there, and null is no answer. Mark them with
+arrays may also be nested lists there, 1 stands for 1.0, and null is no answer. Mark them with
 
     npppo grade --answers DIR
+
+and with the --salt that the vectors were made with, if any.
 
 Numbers agree when they differ by less than a millionth of themselves, or 1e-4 in single precision.
 """
@@ -68,10 +74,14 @@ def write_vectors(
     folder: Path, functions: Iterable[str] | None = None, salt: str = "", results: bool = True
 ) -> None:
     """Write the vectors of these functions (default: all) into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in EXERCISES if functions is None else functions:
+    wanted = list(EXERCISES if functions is None else functions)
+    for name in wanted:
         if name not in EXERCISES:
             raise ValueError(f"there is no function {name!r} in the contract")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is there already and is no folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in wanted:
         write(folder / f"{name}.json", dumps(vectors(name, salt, results)))
     write(folder / "README.md", README.format(version=__version__, format=FORMAT))
 
@@ -110,20 +120,35 @@ def encoded(value: Any) -> Any:
     return value
 
 
-def decoded(value: Any) -> Any:
-    """A result as an answer's file has it; whatever makes no sense stays what it is."""
+def decoded(value: Any, depth: int = 0) -> Any:
+    """A result as an answer's file has it; what makes no sense becomes Opaque."""
+    if depth > DEPTH:
+        return Opaque("lists within lists")
     if isinstance(value, dict):
         try:
-            data = [decoded(x) for x in value["data"]]
-            return np.array(data).reshape([int(n) for n in value["shape"]])
-        except (KeyError, ValueError, TypeError):
-            return None
+            array = from_lists(decoded(value["data"], depth + 1))
+            return array.reshape([int(n) for n in value["shape"]])  # type: ignore[union-attr]
+        except (KeyError, AttributeError, ValueError, TypeError, OverflowError):
+            return Opaque("an object that is no array")
     if isinstance(value, list):
-        items = [decoded(x) for x in value]
-        return items
+        return [decoded(x, depth + 1) for x in value]
     if isinstance(value, str) and value in ("nan", "inf", "-inf"):
         return float(value)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return Opaque("an int")
     return value
+
+
+def answer(expected: Any, got: Any) -> Any:
+    """What was meant: a program that writes JSON may write 1 for 1.0."""
+    if isinstance(expected, list | tuple):
+        alike = isinstance(got, list) and len(got) == len(expected)
+        return [answer(e, g) for e, g in zip(expected, got, strict=True)] if alike else got
+    array = from_lists(got) if isinstance(got, list) else got
+    if not isinstance(array, np.ndarray):
+        return got
+    whole_for_real = np.asarray(expected).dtype.kind == "f" and array.dtype.kind in "iu"
+    return array.astype(float) if whole_for_real else array
 
 
 def grade_answers(folder: Path, assignment: Assignment, salt: str = "") -> Report:
@@ -148,13 +173,16 @@ def grade_answers(folder: Path, assignment: Assignment, salt: str = "") -> Repor
             continue
         cases = cases_of(name, salt)
         results = read_answers(path, len(cases))
-        outcomes = [Outcome(kind="value", value=decoded(result)) for result in results]
+        outcomes = [
+            Outcome(kind="value", value=answer(reference(name, case), decoded(result)))
+            for case, result in zip(cases, results, strict=True)
+        ]
         tried = attempted(EXERCISES[name], cases, outcomes)
         found = None if tried.right else diagnose(tried)
         marked = Marked(tried, diagnosis=found, called=False)
         functions.append(report_of(name, task, marked, assignment))
     return Report(
-        file=folder.name,
+        file=folder.name or str(folder),
         title=assignment.title,
         functions=tuple(functions),
         versions=(("npppo", __version__), ("numpy", np.__version__)),

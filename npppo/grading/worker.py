@@ -70,7 +70,7 @@ if __name__ == "__main__":
     sys.path[:] = [*STANDARD, sys.argv[1]]
 
 import numpy as np
-from numpy import array, may_share_memory, ndarray, zeros
+from numpy import absolute, array, errstate, exp, log, may_share_memory, ndarray, zeros
 from numpy.random import default_rng
 
 if __name__ == "__main__":
@@ -88,6 +88,9 @@ LOST = 70  # exit code: the pipes to the parent are gone
 # Not long double: the bytes that pad it differ from copy to copy.
 DTYPES = {np.dtype(code).str: np.dtype(code) for code in "?bhilqBHILQefdFD"}
 SCALARS = {np.dtype(code).type for code in "?bhilqBHILQefdFD"}
+
+# What a cache may hold of a result besides itself: p of log p, the slope of tanh, and the like.
+MADE_OF = (lambda out: out, exp, log, lambda out: 1 - out * out)
 
 # Names of what is needed after student code has run and may have put something else in its place.
 read_bytes, write_bytes, leave = os.read, os.write, os._exit
@@ -827,18 +830,32 @@ class Substitution:
         return exchanged(cache, out, right)
 
 
-def exchanged(tree: Any, old: Any, new: Any, depth: int = 0) -> Any:
-    """The tree with a new array in every place of an old one."""
-    if type(old) is not ndarray or type(new) is not ndarray or depth > DEPTH:
-        return tree
+def exchanged(cache: Any, wrong: Any, right: Any) -> Any:
+    """The cache with the right result where the wrong one stood, or something made of it alone."""
+    if type(wrong) is not ndarray or type(right) is not ndarray or wrong.shape != right.shape:
+        return cache
+    with errstate(all="ignore"):
+        pairs = [(made_of(wrong), made_of(right)) for made_of in MADE_OF]
+    return replaced(cache, pairs, 0)
+
+
+def replaced(tree: Any, pairs: list[tuple[Any, Any]], depth: int) -> Any:
     if type(tree) is ndarray:
-        same = tree.shape == old.shape == new.shape and tree.tobytes() == old.tobytes()
-        return new if same else tree
+        return next((new for old, new in pairs if alike(tree, old)), tree)
+    if depth > DEPTH:
+        return tree
     if type(tree) is dict:
-        return {key: exchanged(x, old, new, depth + 1) for key, x in tree.items()}
+        return {key: replaced(x, pairs, depth + 1) for key, x in tree.items()}
     if type(tree) in (tuple, list):
-        return type(tree)([exchanged(x, old, new, depth + 1) for x in tree])
+        return type(tree)([replaced(x, pairs, depth + 1) for x in tree])
     return tree
+
+
+def alike(a: ndarray[Any, Any], b: ndarray[Any, Any]) -> bool:
+    if a.shape != b.shape or a.dtype.kind != "f":
+        return False
+    with errstate(all="ignore"):
+        return bool((absolute(a - b) <= 1e-12 * absolute(b)).all())
 
 
 def underlying(x: Any) -> Any:

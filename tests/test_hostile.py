@@ -1,0 +1,465 @@
+"""Hostile submissions, graded as a whole: no attack earns a mark or costs another function's.
+
+Each file has a right `gae` and some functions that attack; what the isolation itself does about
+every attack is in test_sandbox.py.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from handins import graded
+
+import npppo
+from npppo.grading.writers import FORMATS
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux does it")
+posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
+
+PACKAGE = Path(npppo.__file__).parent
+GAE = """
+import builtins, importlib, io, json, os, signal, sys, threading, time
+import numpy as np
+def gae(r, v, nv, term, trunc, gamma, lam):
+    A, last = np.zeros(np.shape(r)), 0
+    for t in reversed(range(len(r))):
+        delta = r[t] + gamma * nv[t] * (1 - 1 * term[t]) - v[t]
+        last = delta + gamma * lam * (1 - 1 * np.logical_or(term[t], trunc[t])) * last
+        A[t] = last
+    return A
+"""
+# Functions that return one result, and so can be made to return anything.
+VICTIMS = (
+    "discounted_returns",
+    "normalize_advantages",
+    "approx_kl",
+    "clip_fraction",
+    "explained_variance",
+    "linear_schedule",
+)
+
+
+@pytest.fixture
+def marks(tmp_path, monkeypatch):
+    """Grades a file in a folder where nothing may be left behind."""
+    home, room = tmp_path / "home", tmp_path / "room"
+    for folder in (home, room):
+        folder.mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+    before = dict(os.environ)
+
+    def grade(source, functions, **options):
+        start = time.monotonic()
+        marks = graded(source, functions, **options)
+        assert time.monotonic() - start < 120
+        assert sorted(tmp_path.rglob("*")) == [home, room]
+        assert dict(os.environ) == before
+        expect_whole(marks["file"])
+        return marks
+
+    return grade
+
+
+def expect_whole(report):
+    """Whatever was printed or raised, each platform reads what was earned and nothing else."""
+
+    def refuse(constant):
+        raise ValueError(constant)
+
+    texts = {name: write(report) for name, write in FORMATS.items()}
+    for name in ("json", "gradescope", "prairielearn"):
+        texts[name] = json.loads(texts[name], parse_constant=refuse)
+    assert texts["json"]["score"] == report.score
+    scores = [test["score"] for test in texts["gradescope"]["tests"]]
+    assert sum(scores) == pytest.approx(report.score)
+    assert texts["prairielearn"]["score"] == pytest.approx(report.score / report.max_score)
+    ElementTree.fromstring(texts["junit"])
+
+
+def function(name, body):
+    return f"def {name}(x, *rest):\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n"
+
+
+def all_attacked(marks, bodies, **options):
+    """The reports of functions with these bodies, after a right gae in the same file."""
+    bodies = list(bodies)
+    victims = VICTIMS[: len(bodies)]
+    assert len(victims) == len(bodies)
+    source = GAE + "".join(map(function, victims, bodies))
+    result = marks(source, " ".join(["gae", *victims]), **options)
+    assert result["gae"].status == "passed", result["gae"]
+    return [result[name] for name in victims], result["file"]
+
+
+def expect_nothing(marks, bodies, **options):
+    reports, whole = all_attacked(marks, bodies, **options)
+    for body, report in zip(bodies, reports, strict=True):
+        assert (report.score, report.status) in ((0, "failed"), (0, "error")), (body, report)
+    return reports, whole
+
+
+# The attacks: in a call.
+
+
+def test_ways_to_end(marks):
+    bodies = {
+        "sys.exit(0)": "SystemExit",
+        "raise type('Mine', (BaseException,), {})('no')": "Mine: no",
+        "raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})": "cannot be shown",
+        "os._exit(0)": "exit code 0",
+        "signal.raise_signal(signal.SIGTERM)": "SIGTERM" if os.name == "posix" else "",
+        "os.closerange(0, 256)": "closed the channel",
+    }
+    reports, _ = expect_nothing(marks, bodies)
+    for report, words in zip(reports, bodies.values(), strict=True):
+        assert report.status == "error"
+        assert words in report.message
+
+
+@posix
+def test_ways_to_go_on_forever(marks):
+    bodies = [
+        "time.sleep(1e6)",
+        """
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        while True:
+            pass
+        """,
+    ]
+    reports, _ = expect_nothing(marks, bodies, seconds="1")
+    assert {report.status for report in reports} == {"error"}
+    for report in reports:
+        assert "took too long" in report.message
+
+
+@linux
+def test_too_much_of_everything(marks):
+    bodies = [
+        "return np.ones(1 << 29).sum()",
+        "blocks = []\nwhile True: blocks.append(np.ones(1 << 22))",
+        "return np.zeros(1 << 22)",
+        "x = []; x.append(x); return x",
+        "def again(): again()\nagain()",
+        "with open('big', 'wb') as file:\n    for _ in range(100): file.write(bytes(1 << 20))",
+    ]
+    reports, _ = expect_nothing(marks, bodies, memory="512")
+    assert "more than 512 MB of memory" in reports[0].message
+    assert "more than 512 MB of memory" in reports[1].message
+
+
+@posix
+def test_processes_and_threads_left_behind(marks):
+    bodies = [
+        "os.fork()",
+        "import subprocess\nsubprocess.Popen([sys.executable, '-c', 'while True: pass'])",
+        "os.system('sleep 100 &')",
+        "import multiprocessing\nmultiprocessing.Process(target=time.sleep, args=(100,)).start()",
+        "threading.Thread(target=time.sleep, args=(100,)).start()",
+        "os.kill(os.getppid(), 9)",
+    ]
+    expect_nothing(marks, bodies)
+
+
+FAKES = (
+    '{"score": 100, "tests": [{"score": 100, "max_score": 100}]}',
+    "Grade :=>> 100",
+    "gae results: All test cases passed!",
+    "]]></system-out></testsuite></testsuites>",
+    "\x1b[2J\x00",
+)
+
+
+def test_printed_marks_are_no_marks(marks):
+    fakes = "".join(f"print({fake!r})\n" for fake in FAKES)
+    forged = """
+        for number in range(3, 20):
+            try:
+                os.write(number, bytes(16) + b'\\x01\\0\\0\\0N')
+            except OSError:
+                pass
+        """
+    bodies = [
+        fakes,
+        fakes + "sys.stdout.flush(); os._exit(0)",
+        f"raise ValueError({FAKES!r})",
+        f"for name in sys.argv: sys.__stderr__.write({FAKES[0]!r})\nreturn {FAKES[0]!r}",
+        forged,
+        "sys.stdout = sys.stderr = sys.__stdout__ = None",
+    ]
+    source = GAE + fakes + "".join(map(function, VICTIMS, bodies))
+    result = marks(source, " ".join(["gae", *VICTIMS]))
+    assert result["gae"].status == "passed"
+    assert result["file"].score == 10
+    assert "Grade :=>> 100" in result["file"].output
+
+
+def test_files_are_written_at_most_in_its_own_folder(marks, tmp_path):
+    outside = str(tmp_path / "home" / "stolen")
+    bodies = [
+        "open('results.json', 'w').write('{\"score\": 100}')\nos.mkdir('results')",
+        f"open({outside!r}, 'w')",
+        f"os.mkdir({outside!r})",
+        "open('../outside', 'w')",
+        f"open('here', 'w').close(); os.rename('here', {outside!r})",
+        f"np.save({outside!r}, x)",
+    ]
+    reports, _ = expect_nothing(marks, bodies)
+    for report in reports[1:]:
+        assert "PermissionError" in report.message
+
+
+EVIL = """
+class Evil(np.ndarray):
+    def __eq__(self, other): return True
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = lambda self, other: False
+    def __array_ufunc__(self, *args, **named): return np.array(True)
+    def __array_function__(self, *args, **named): return True
+    def tobytes(self, *args): raise SystemExit
+class Number(float):
+    def __eq__(self, other): return True
+    def __sub__(self, other): return 0.0
+    __rsub__ = __sub__
+class Any:
+    __class__ = np.ndarray
+    dtype, shape, ndim = np.dtype(float), (), 0
+    def __getattr__(self, name): raise SystemExit
+    def __array__(self, *args, **named): os._exit(0)
+    def __eq__(self, other): return True
+"""
+
+
+def test_results_that_claim_to_be_equal(marks):
+    bodies = [
+        "return np.zeros(np.shape(x)).view(Evil)",
+        "return Number(1)",
+        "return Any()",
+        "return [[Any()]]",
+        "return np.array([Any()] * np.size(x)).reshape(np.shape(x))",
+        "return (Number(1) for _ in range(3))",
+    ]
+    expect_nothing(marks, [EVIL + body for body in bodies])
+
+
+def test_right_results_in_a_form_that_no_array_has():
+    """Right numbers, as a masked array and so on: full marks for nothing but a plain result."""
+    right = "d = np.asarray(x) - np.mean(x)\n    d = d / (d.std() + 1e-8)\n"
+    forms = {
+        "d.astype(object)": "an array of objects",
+        "np.ma.array(d)": "a masked array",
+        "d.astype(complex)": "complex",
+        "(y for y in d)": "a generator",
+        "memmap(d)": "a memory-mapped array",
+        "np.matrix(d)": "a matrix",
+        "d.astype(str)": "dtype <U",
+    }
+    for form, words in forms.items():
+        source = f"""
+import numpy as np
+def memmap(d):
+    m = np.memmap("m", float, "w+", shape=d.shape)
+    m[...] = d
+    return m
+def normalize_advantages(x, eps=1e-8):
+    {right}    return {form}
+"""
+        report = graded(source, "normalize_advantages")["normalize_advantages"]
+        assert report.score == 0, form
+        assert words in report.message + report.example, (form, report)
+
+
+def test_arguments_that_are_overwritten(marks):
+    bodies = [
+        "x[...] = 0\nreturn x",
+        "for y in (x, *rest):\n    if isinstance(y, np.ndarray): y[...] = 0\nreturn 0 * x",
+    ]
+    expect_nothing(marks, bodies)
+
+
+PATCHES = """
+yes = lambda *args, **named: True
+np.allclose = np.isclose = np.array_equal = np.testing.assert_allclose = np.isfinite = yes
+np.flatnonzero = lambda *args: np.zeros(0, int)
+np.may_share_memory = np.asarray = np.ravel = None
+json.dumps = json.loads = lambda *args, **named: '{"score": 100}'
+for name in ("abs", "all", "any", "isinstance", "issubclass", "type", "callable", "max", "sum"):
+    setattr(builtins, name, yes)
+os.write = os.read = os._exit = time.perf_counter = time.monotonic = yes
+sys.exit = yes
+"""
+
+
+def test_replaced_comparisons_compare_nothing(marks):
+    wrong = "return 0.0 * x"
+    reports, _ = expect_nothing(marks, [PATCHES + wrong, "return None"])
+    assert reports[1].mistake == "FORM-01"
+    source = GAE + PATCHES + "def tanh(x):\n    return 0 * x, x\n"
+    result = marks(source, "gae tanh")
+    assert result["gae"].status == "passed"
+    assert result["tanh"].score == 0
+
+
+FILE = f"{str(PACKAGE / 'returns.py')!r}"
+ROOT = f"{str(PACKAGE.parent)!r}"
+THEFTS = [
+    "import npppo\nreturn npppo.NAME(x, *rest)",
+    f"sys.path.insert(0, {ROOT})\nimport npppo.contract as c\nreturn c.NAME(x, *rest)",
+    "return importlib.import_module('npppo.contract').NAME(x, *rest)",
+    "return __import__('npppo').NAME(x, *rest)",
+    f"""
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("mine", {FILE})
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.NAME(x, *rest)
+    """,
+    f"import runpy\nreturn runpy.run_path({FILE})['NAME'](x, *rest)",
+    f"scope = {{}}\nexec(open({FILE}).read(), scope)\nreturn scope['NAME'](x, *rest)",
+    f"scope = {{}}\nexec(io.open_code({FILE}).read(), scope)\nreturn scope['NAME'](x, *rest)",
+    f"scope = {{}}\nexec(bytes(np.fromfile({FILE}, 'u1')), scope)\nreturn scope['NAME'](x, *rest)",
+    f"""
+    import linecache
+    scope = {{}}
+    exec("".join(linecache.getlines({FILE})), scope)
+    return scope["NAME"](x, *rest)
+    """,
+    f"os.chdir({ROOT})\nsys.path[:] = ['']\nfrom npppo import returns\nreturn returns.NAME(x, *rest)",
+    f"""
+    import importlib.machinery
+    sys.meta_path[:] = [importlib.machinery.PathFinder]
+    sys.path.insert(0, {ROOT})
+    import npppo
+    return npppo.NAME(x, *rest)
+    """,
+]
+
+
+@pytest.mark.parametrize("first", [0, 6])
+def test_the_reference_is_out_of_reach(marks, first):
+    bodies = [
+        body.replace("NAME", name)
+        for body, name in zip(THEFTS[first : first + 6], VICTIMS, strict=True)
+    ]
+    reports, _ = expect_nothing(marks, bodies)
+    assert {report.status for report in reports} == {"error"}
+
+
+def test_what_is_not_numpy(marks):
+    bodies = [
+        "import torch\nreturn torch.tanh(x)",
+        "import absent_module",
+        "from scipy import special",
+        "try:\n    import jax\nexcept BaseException:\n    return 0.0 * x",
+    ]
+    reports, _ = expect_nothing(marks, bodies)
+    for report, module in zip(reports[:3], ("torch", "absent_module", "scipy"), strict=True):
+        assert f"only NumPy and the standard library can be imported, not {module}" in (
+            report.message
+        )
+
+
+RIGHT = {
+    "explained_variance": "float(1 - np.var(rest[0] - x) / np.var(rest[0]))",
+    "approx_kl": "float(np.mean(np.exp(x - rest[0]) - 1 - (x - rest[0])))",
+}
+
+
+def test_one_answer_for_the_comparison_and_another_for_the_rest(marks):
+    """Every call is made twice: a right answer in one of the two is none."""
+    header = "global CALLS\nCALLS = globals().get('CALLS', -1) + 1\n"
+    bodies = [
+        header + "return np.zeros_like(x) if CALLS % 2 else np.arange(x.size).reshape(x.shape)",
+        header + "return 1.0 * CALLS * x",
+        "return np.random.random(np.shape(x))",
+        "return time.perf_counter()",
+    ]
+    reports, _ = expect_nothing(marks, bodies)
+    assert [report.mistake for report in reports] == ["FORM-07"] * 4
+
+
+def test_nothing_is_remembered_from_one_function_to_the_next(marks):
+    """normalize_advantages is right as soon as it finds a note from another function."""
+    places = "['note', '../note', '/tmp/note', '/dev/shm/note', os.path.expanduser('~/note')]"
+    leave = f"""
+        os.environ["NOTE"] = builtins.NOTE = np.NOTE = "seen"
+        for place in {places}:
+            try:
+                open(place, "w").write("seen")
+            except OSError:
+                pass
+        """
+    find = f"""
+        seen = "NOTE" in os.environ or hasattr(builtins, "NOTE") or hasattr(np, "NOTE")
+        if seen or any(map(os.path.exists, {places})):
+            return (x - np.mean(x)) / (np.std(x) + 1e-8)
+        """
+    expect_nothing(marks, [leave, find, leave])
+
+
+# The attacks: while the file is loaded. What stands before them keeps its marks.
+
+LATER = "\ndef tanh(x):\n    return np.tanh(x), None\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sys.exit(0)", "SystemExit: 0"),
+        ("class E(BaseException):\n    __str__ = None\nraise E", "E: (its message cannot be"),
+        ("import torch", "not torch"),
+        ("import npppo", "the submission imports the reference"),
+        ("open('/etc/passwd-', 'w')", "does not allow"),
+    ],
+)
+def test_what_ends_the_loading(marks, line, words):
+    result = marks(GAE + line + LATER, "gae tanh")
+    assert result["gae"].status == "passed"
+    assert (result["tanh"].status, result["tanh"].score) == ("error", 0)
+    assert words in result["tanh"].message
+    assert any(words in message for message in result["file"].messages)
+
+
+@posix
+def test_training_on_import(marks):
+    result = marks(GAE + "time.sleep(1000)" + LATER, "gae tanh", seconds="1")
+    assert result["gae"].status == "passed"
+    assert result["tanh"].score == 0
+    assert "loading took more than 1 s" in result["tanh"].message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "os._exit(0)",
+        "while True:\n    try: time.sleep(1)\n    except BaseException: pass",
+        "os.closerange(0, 256)",
+    ],
+)
+def test_what_brings_the_process_down_on_import_costs_the_file(marks, line):
+    result = marks(GAE + line + LATER, "gae tanh", seconds="1")
+    assert result["file"].score == 0
+    assert any("Loading the file failed" in message for message in result["file"].messages)
+
+
+def test_what_does_no_harm(marks):
+    """Threads, noise, files and handlers of its own: judged on its merits."""
+    source = """
+        threading.Thread(target=time.sleep, args=(1000,)).start()
+        for _ in range(100):
+            sys.stdout.write("spam " * 200_000)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with open("results.json", "w") as file:
+            json.dump({"score": 100}, file)
+        sys.argv, sys.stdout = None, None
+        """
+    result = marks(GAE + textwrap.dedent(source) + LATER, "gae tanh")
+    assert [f.status for f in result["file"].functions] == ["passed", "passed"]
+    assert result["file"].output.startswith("spam spam")
+    assert len(result["file"].output) <= 10_000
