@@ -27,7 +27,7 @@ from .gaussian import (
     gaussian_kl,
     gaussian_sample,
 )
-from .layers import ACTIVATIONS, mlp_backward, mlp_unchecked, orthogonal
+from .layers import ACTIVATIONS, mlp_backward, mlp_grads, mlp_unchecked, orthogonal
 from .shapes import Array, Cache, Layers, expect_shape, floats
 
 Distribution = tuple[Array, ...]  # what the head calls its parameters: (logits,), (mean, log_std)
@@ -189,15 +189,19 @@ class Agent:
         # forward: log_prob, entropy = head(out, log_std)
         dout, *dextra = self.head.evaluate_backward(dlog_prob, dentropy, cache.head_cache)
         # forward: out = policy(features), values = value(features)
-        dfeatures_policy, policy_grads = mlp_backward(dout, cache.policy_cache)
-        dfeatures_value, value_grads = mlp_backward(dvalues[:, None], cache.value_cache)
         trunk_grads: Layers = []
         if self.trunk:
             # forward: features = act(trunk(observations)); both heads read them
+            dfeatures_policy, policy_grads = mlp_backward(dout, cache.policy_cache)
+            dfeatures_value, value_grads = mlp_backward(dvalues[:, None], cache.value_cache)
             body_cache, act_cache = cache.trunk_cache
             _, act_backward = self._activation
             dbody = act_backward(dfeatures_policy + dfeatures_value, act_cache)  # (N, width)
-            _, trunk_grads = mlp_backward(dbody, body_cache)
+            _, trunk_grads = mlp_grads(dbody, body_cache)
+        else:
+            # the features are the observations, whose gradient nobody needs
+            _, policy_grads = mlp_grads(dout, cache.policy_cache)
+            _, value_grads = mlp_grads(dvalues[:, None], cache.value_cache)
         layers = [*trunk_grads, *policy_grads, *value_grads]
         pieces = [piece.ravel() for dW, db in layers for piece in (dW, db)]
         return np.concatenate([*pieces, *dextra])  # (P,)

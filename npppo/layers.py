@@ -66,17 +66,23 @@ def linear_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Array, Array]:
     x, W = cache
     dy, x, W = floats(dy, x, W)
     expect_shape("dy", dy, (x.shape[0], W.shape[1]), "W", W)
-    return _linear_backward(dy, (x, W))
+    return _linear_dx(dy, (x, W)), *_linear_grads(dy, (x, W))
 
 
-def _linear_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    x, W = cache
+def _linear_dx(dy: Array, cache: Cache) -> Array:
+    _, W = cache
     # forward: y = x W + b
-    dx = np.dot(dy, W.T)  # (N, D)
+    dx: Array = np.dot(dy, W.T)  # (N, D)
+    return dx
+
+
+def _linear_grads(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    x, _ = cache
+    # forward: y = x W + b
     dW = np.dot(x.T, dy)  # (D, M)
     # the sum over N as a product with ones: BLAS is faster than a sum down the columns
     db = np.dot(_ones(len(dy), dy.dtype), dy)  # (M,)
-    return dx, dW, db
+    return dW, db
 
 
 @lru_cache(maxsize=16)
@@ -212,17 +218,30 @@ def _expect_layer(W: Array, b: Array, below: Array) -> None:
 
 def mlp_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Layers]:
     """Gradients `dx, grads` of `mlp`; `grads` is [(dW, db), ...] in the order of `params`."""
+    dy, grads = mlp_grads(dy, cache)  # (N, width of the first layer)
+    caches, _ = cache
+    return _linear_dx(dy, caches[0]), grads
+
+
+def mlp_grads(dy: ArrayLike, cache: Cache) -> tuple[Array, Layers]:
+    """`mlp_backward` but for its last step, `dx`, which training has no use for.
+
+    Returns the gradient with respect to the first layer's output, and `grads`.
+    """
     caches, activation = cache
     _, act_backward = _activation(activation)
+    x, W = caches[-1]
+    dy, x, W = floats(dy, x, W)
+    expect_shape("dy", dy, (x.shape[0], W.shape[1]), "W", W)
     # forward: h = linear(x), then h = linear(act(h)) layer after layer. The caches stand in that
     # order: linear, then act and linear in turn.
-    dx, dW, db = linear_backward(dy, caches[-1])  # (N, width), (width, M), (M,)
-    grads = [(dW, db)]
-    for linear_cache, act_cache in zip(caches[-3::-2], caches[-2::-2], strict=True):
-        dx = act_backward(dx, act_cache)  # (N, width)
-        dx, dW, db = _linear_backward(dx, linear_cache)
-        grads.append((dW, db))
-    return dx, grads[::-1]
+    linear_cache = (x, W)
+    grads = [_linear_grads(dy, linear_cache)]  # (width, M), (M,)
+    for act_cache, below in zip(caches[-2::-2], caches[-3::-2], strict=True):
+        dy = act_backward(_linear_dx(dy, linear_cache), act_cache)  # (N, width)
+        linear_cache = below
+        grads.append(_linear_grads(dy, linear_cache))
+    return dy, grads[::-1]
 
 
 def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "tanh") -> Array:
