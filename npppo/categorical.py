@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 
+@np.errstate(over="ignore")
 def _shift(logits: ArrayLike) -> Array:
     """The logits less their row's largest, which changes no probability: (N, A) -> (N, A), ≤ 0.
 
@@ -44,8 +45,7 @@ def _shift(logits: ArrayLike) -> Array:
     (logits,) = floats(logits)
     expect_ndim("logits", logits, "NA")
     z = np.asfortranarray(logits)  # (N, A)
-    with np.errstate(over="ignore"):
-        z = z - z.real.max(axis=1, keepdims=True)  # (N, A)
+    z = z - z.real.max(axis=1, keepdims=True)  # (N, A)
     shifted: Array = np.maximum(z, np.finfo(z.dtype).min)  # (N, A)
     return shifted
 
@@ -140,8 +140,8 @@ def categorical_log_prob_backward(dlog_prob: ArrayLike, cache: Cache) -> Array:
     dlog_prob, p = floats(dlog_prob, p)
     expect_shape("dlog_prob", dlog_prob, (len(p),), "logits", p)
     # forward: log_prob = log_p[row, action]
-    dlogits = -dlog_prob[:, None] * p  # (N, A)
-    dlogits[np.arange(len(p)), actions] += dlog_prob
+    taken = (np.arange(p.shape[1])[:, None] == actions).T  # (N, A) bool, by columns as p is
+    dlogits: Array = dlog_prob[:, None] * (taken - p)  # (N, A)
     return dlogits
 
 
@@ -230,14 +230,17 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
 
     Shapes: logits (N, A), u (N,) uniform in [0, 1) -> (N,) int64.
 
-    An action of probability 0 is never returned: it does not raise the cumulative probability,
-    so it is not the first to exceed u. And some action always exceeds u, because u times the
-    last cumulative probability is rounded to less than that for every u below 1.
+    The exponentials need not be divided by their sum, u is a share of it instead. They are
+    divided by A, which the sum never exceeds: what rounds to 0 as a probability is 0 here too.
+    An action of probability 0 is never returned: it does not raise the cumulative sum, so it is
+    not the first to exceed u. And some action always exceeds u, because u times the last
+    cumulative sum is rounded to less than that for every u below 1.
     """
-    p, _ = softmax(logits)  # (N, A)
+    z = _shift(logits)  # (N, A)
+    e = np.exp(z) / z.shape[1]  # (N, A)
     u = np.asarray(u)
-    expect_shape("u", u, (len(p),), "logits", p)
-    cdf = p.cumsum(axis=1)  # (N, A), its last column 1 up to rounding
+    expect_shape("u", u, (len(e),), "logits", e)
+    cdf = e.cumsum(axis=1)  # (N, A), the CDF times its last column
     exceeds = cdf > u[:, None] * cdf[:, -1:]  # (N, A) bool
     actions: Array = exceeds.argmax(axis=1).astype(np.int64, copy=False)  # (N,), the first true
     return actions
