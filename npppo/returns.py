@@ -13,6 +13,7 @@ the first one of the next episode. Where both flags are set, `terminated` wins.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -87,12 +88,16 @@ def gae(
     gamma, lam = number("gamma", gamma), number("lam", lam)
 
     # where, not a product: whatever stands behind an end, nan included, has no part in the sum
-    deltas = rewards + gamma * np.where(terminated, 0, next_values) - values  # (T, E)
-    goes_on = ~(terminated | truncated)  # (T, E) bool
-    advantages = deltas.copy()  # (T, E)
-    for t in reversed(range(len(rewards) - 1)):
-        following = gamma * lam * advantages[t + 1]  # (E,)
-        np.add(deltas[t], following, out=advantages[t], where=goes_on[t])
+    advantages = rewards + gamma * np.where(terminated, 0, next_values) - values  # (T, E)
+    # these are the δ_t; to each row the one below it is added, from the last pair upwards
+    decay = np.asarray(gamma * lam, rewards.dtype)  # (), converted here and not in every row
+    ended = (terminated | truncated)[-2::-1]  # (T-1, E) bool, the last row but one first
+    n_ended = np.count_nonzero(ended, axis=1)  # (T-1,): ends are rare, most rows need not look
+    pairs = pairwise(advantages[::-1])  # A_{t+1} and δ_t, views (E,)
+    for (following, advantage), end, n in zip(pairs, ended, n_ended, strict=True):
+        if n:
+            following = np.where(end, 0, following)  # (E,)
+        advantage += decay * following
     return advantages
 
 

@@ -153,18 +153,17 @@ class Player:
         finals: list[tuple[int, int, Array]] = []  # SAME_STEP: (t, e, final observation)
         noise = agent.head.noise(rng, (T, E), self.spaces.actions)  # (T, E) or (T, E, A)
         outs, actions = [], []
-        extra: tuple[Array, ...] = ()
+        distribution: Distribution = ()
 
         observations[0] = self._observations
         for t in range(T):
             expect_finite("observation", observations[t])
-            out, *rest = agent.policy(observations[t])  # (E, A)
-            extra = tuple(rest)
-            action = agent.head.sample(out, *extra, noise[t])  # (E,) or (E, A)
+            distribution = agent.policy(observations[t])  # (E, A) logits or means, ...
+            action = agent.head.sample(*distribution, noise[t])  # (E,) or (E, A)
             following, reward, term, trunc, info = self.env.step(self.spaces.decode(action))
             observations[t + 1] = self.spaces.encode(following)
             rewards[t], terminated[t], truncated[t] = reward, term, trunc
-            outs.append(out)
+            outs.append(distribution[0])
             actions.append(action)
             if self.same_step:
                 for e in np.flatnonzero(terminated[t] | truncated[t]).tolist():
@@ -190,7 +189,7 @@ class Player:
             final_values = agent.values(np.array(final_observations))  # (K,)
             next_values[list(t_index), list(e_index)] = final_values
 
-        out = np.array(outs)  # (T, E, A)
+        out, extra = np.array(outs), distribution[1:]  # (T, E, A), a Gaussian's log_std (A,)
         taken = np.array(actions)  # (T, E) or (T, E, A)
         flat_actions = taken.reshape(T * E, *taken.shape[2:])
         (log_probs, _), _ = agent.head.evaluate(out.reshape(T * E, -1), *extra, flat_actions)
