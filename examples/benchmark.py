@@ -32,6 +32,7 @@ import numpy as np
 
 import npppo
 from npppo.agent import Agent, Architecture, initial_parameters
+from npppo.learner import keep_freed_memory
 from npppo.losses import ppo_objective, ppo_objective_backward
 from npppo.optimizers import adam_step, clip_grad_norm
 from npppo.returns import normalize_advantages
@@ -177,6 +178,7 @@ def measure_updates(quick: bool) -> None:
     print("One PPO minibatch update: float32, two 64-64 tanh networks, 4 observations, 2 actions")
     print(f"{'rows':>5} {'bare':>9} {'npppo':>9} {'PyTorch':>9} {'npppo/bare':>11} ", end="")
     print(f"{'PyTorch/npppo':>14}" if HAS_TORCH else "(PyTorch is not installed)")
+    keep_freed_memory()  # as training does; it serves all competitors
     calls, turns = (50, 5) if quick else (200, 25)
     for rows in (64, 128, 256, 512):
         updates = {"bare": bare_update(rows), "npppo": npppo_update(rows)}

@@ -69,6 +69,15 @@ def vectorized(env: Any) -> VectorEnv[Any, Any, Any]:
     return env
 
 
+def keep_freed_memory() -> None:
+    """Make the C library keep the memory it gets back.
+
+    By default glibc returns each minibatch's arrays to the system and fetches the next one's pages
+    anew. It stops doing so for blocks as large as one that has been freed once.
+    """
+    np.empty(2**24, np.uint8)
+
+
 class PPO:
     """Proximal Policy Optimization on an environment, in Stable-Baselines3's manner.
 
@@ -161,9 +170,7 @@ class PPO:
 
     def _learn(self, first: int, last: int, callback: Callable[[Row], bool | None] | None) -> PPO:
         config = self.config
-        # freeing a large block makes the C library keep the small ones it gets back from then on,
-        # instead of fetching each minibatch's pages from the system anew
-        np.empty(2**24, np.uint8)
+        keep_freed_memory()
         start = time.perf_counter()
         while self.num_timesteps < last:
             began = time.perf_counter()
