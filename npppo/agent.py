@@ -19,7 +19,7 @@ from .categorical import (
     categorical_evaluate,
     categorical_evaluate_backward,
     categorical_kl,
-    categorical_sample,
+    categorical_race,
 )
 from .gaussian import (
     gaussian_evaluate,
@@ -47,8 +47,8 @@ class Head:
 
 HEADS = {
     "categorical": Head(
-        noise=lambda rng, shape, size: rng.random(shape),  # shape
-        sample=categorical_sample,
+        noise=lambda rng, shape, size: rng.gumbel(size=(*shape, size)),  # (*shape, A)
+        sample=categorical_race,
         mode=lambda logits: logits.argmax(axis=1),  # (N,)
         evaluate=categorical_evaluate,
         evaluate_backward=lambda *args: (categorical_evaluate_backward(*args),),

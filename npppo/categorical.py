@@ -246,6 +246,27 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
     return actions
 
 
+def categorical_race(logits: ArrayLike, noise: ArrayLike) -> Array:
+    """One action per row by the Gumbel-max trick: the largest of logit + noise.
+
+    Shapes: logits (N, A), noise (N, A) standard Gumbel -> (N,) int64.
+
+    The same distribution as that of `categorical_sample` in two operations instead of ten, which
+    counts where a few rows are drawn at every step. With P(noise ≤ x) = exp(-exp(-x)), action a is
+    the largest with probability
+
+        ∫ exp(z_a - x) exp(-exp(z_a - x)) Π_{b≠a} exp(-exp(z_b - x)) dx = exp(z_a) / Σ_b exp(z_b)
+
+    float64 noise, so that it is not rounded away beside large float32 logits.
+
+    Source: Maddison et al. 2014, section 2.
+    """
+    logits, noise = np.asarray(logits), np.asarray(noise)
+    expect_shape("noise", noise, logits.shape, "logits", logits)
+    actions: Array = (logits + noise).argmax(axis=1).astype(np.int64, copy=False)  # (N,)
+    return actions
+
+
 def categorical_fisher(logits: ArrayLike, v: ArrayLike) -> Array:
     """Fisher information of each row's softmax times a vector: (diag p - p pᵀ) v.
 

@@ -251,7 +251,7 @@ class PPO:
         distribution = self.agent.policy(encoded)
         if rng is None:
             return spaces.decode(head.mode(*distribution))
-        noise = head.noise(rng, (len(encoded),), spaces.actions)  # (N,) or (N, A)
+        noise = head.noise(rng, (len(encoded),), spaces.actions)  # (N, A)
         return spaces.decode(head.sample(*distribution, noise))
 
     def save(self, path: str | Path) -> None:

@@ -151,7 +151,7 @@ class Player:
         terminated = np.empty((T, E), bool)
         truncated = np.empty((T, E), bool)
         finals: list[tuple[int, int, Array]] = []  # SAME_STEP: (t, e, final observation)
-        noise = agent.head.noise(rng, (T, E), self.spaces.actions)  # (T, E) or (T, E, A)
+        noise = agent.head.noise(rng, (T, E), self.spaces.actions)  # (T, E, A)
         outs, actions = [], []
         distribution: Distribution = ()
 
