@@ -19,7 +19,7 @@ from .categorical import (
     categorical_evaluate,
     categorical_evaluate_backward,
     categorical_kl,
-    categorical_race,
+    gumbel_max,
 )
 from .gaussian import (
     gaussian_evaluate,
@@ -48,7 +48,7 @@ class Head:
 HEADS = {
     "categorical": Head(
         noise=lambda rng, shape, size: rng.gumbel(size=(*shape, size)),  # (*shape, A)
-        sample=categorical_race,
+        sample=gumbel_max,
         mode=lambda logits: logits.argmax(axis=1),  # (N,)
         evaluate=categorical_evaluate,
         evaluate_backward=lambda *args: (categorical_evaluate_backward(*args),),

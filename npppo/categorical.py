@@ -230,11 +230,13 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
 
     Shapes: logits (N, A), u (N,) uniform in [0, 1) -> (N,) int64.
 
-    The exponentials need not be divided by their sum, u is a share of it instead. They are
-    divided by A, which the sum never exceeds: what rounds to 0 as a probability is 0 here too.
-    An action of probability 0 is never returned: it does not raise the cumulative sum, so it is
-    not the first to exceed u. And some action always exceeds u, because u times the last
-    cumulative sum is rounded to less than that for every u below 1.
+    An action of probability 0 is never returned.
+
+    Derivation: such an action does not raise the cumulative probability, so it is not the first
+    to exceed u. The exponentials need not be divided by their sum, u is a share of it instead.
+    They are divided by A, which the sum never exceeds: what rounds to 0 as a probability is 0 here
+    too. And some action always exceeds u, because u times the last cumulative sum is rounded to
+    less than that for every u below 1.
     """
     z = _shift(logits)  # (N, A)
     e = np.exp(z) / z.shape[1]  # (N, A)
@@ -246,7 +248,7 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
     return actions
 
 
-def categorical_race(logits: ArrayLike, noise: ArrayLike) -> Array:
+def gumbel_max(logits: ArrayLike, noise: ArrayLike) -> Array:
     """One action per row by the Gumbel-max trick: the largest of logit + noise.
 
     Shapes: logits (N, A), noise (N, A) standard Gumbel -> (N,) int64.

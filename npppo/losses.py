@@ -95,17 +95,17 @@ def clipped_surrogate_loss(
 
     Shapes: log_prob (N,), old_log_prob (N,), advantages (N,) -> ().
 
-    Which branch the minimum takes, and with it the gradient:
+    A move in the wrong direction always counts in full (r A is kept, and its gradient leads back),
+    but there is nothing to gain from making a good action likelier than (1 + clip) times, or a bad
+    one rarer than (1 - clip) times.
+
+    Derivation: which branch the minimum takes, and with it the gradient, depends on sign and side:
 
                     r < 1 - clip        inside          r > 1 + clip
         A > 0       r A                 equal           clipped: 0
         A < 0       clipped: 0          equal           r A
 
-    A move in the wrong direction always counts in full (r A is kept, and its gradient leads back),
-    but there is nothing to gain from making a good action likelier than (1 + clip) times, or a bad
-    one rarer than (1 - clip) times.
-
-    Derivation: where the unclipped branch wins, ∂(r A)/∂r = A and ∂r/∂log_prob = r; where the
+    Where the unclipped branch wins, ∂(r A)/∂r = A and ∂r/∂log_prob = r; where the
     clipped one does, it is constant:
 
         dlog_prob_i = -dloss/N · r_i A_i   where r_i A_i ≤ clip(r_i) A_i, else 0
@@ -287,15 +287,17 @@ def ppo_loss(
     vf_coef: float,
     ent_coef: float,
 ) -> tuple[Array, Cache]:
-    """The whole PPO loss of a softmax policy: `ppo_objective` on top of the logits.
+    """The whole PPO loss of a softmax policy, to be minimised.
 
-    Training calls `ppo_objective`, which serves every policy; this is the same from the logits on.
+        clipped surrogate + vf_coef · value loss - ent_coef · mean entropy
 
     Shapes: logits (N, A), values (N,), actions (N,) int, old_log_prob, advantages, targets (N,)
     -> (). The advantages are used as given, not normalised.
 
-    Derivation: the logits reach the loss on two ways, through log π(a|s) and through the
-    entropy, so their gradient is the sum of what comes back on both.
+    Derivation: `ppo_objective`, which training calls because it serves every policy, on top of the
+    logits. These reach the loss on two ways, through log π(a|s) and through the entropy, so their
+    gradient is the sum of what comes back on both.
+
     Source: Schulman et al. 2017, eq. 9, negated.
     """
     logits, values, old_log_prob, advantages, targets = floats(

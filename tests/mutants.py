@@ -126,7 +126,7 @@ MANNERS = {
     },
     "test_results_have_the_documented_shapes": {
         "categorical_entropy": {
-            "GAU-13 keeps the axis": lambda z: column(out("categorical_entropy", z))
+            "GAU-13 keeps the axis": lambda z: column(out("categorical_entropy", z)),
         },
         "importance_ratio_backward": {"SUR-19 N x N": lambda g, new, old: g * column(g)},
     },

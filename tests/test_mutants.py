@@ -60,7 +60,7 @@ def properties_of(name):
 
 
 def is_caught(properties, api):
-    """By a property that turns out false, or by an exception: some mistakes fit some shapes only."""
+    """By a property that turns out false, or an exception: some mistakes fit some shapes only."""
     for holds in properties:
         try:
             holds(api)

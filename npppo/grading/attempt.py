@@ -24,6 +24,7 @@ from .judge import (
     Fault,
     Verdict,
     form,
+    from_lists,
     judge,
 )
 from .sandbox import Call, Opaque, Outcome, Sandbox
@@ -120,7 +121,16 @@ def attempted(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outc
         verdict(exercise, case, right, outcome)
         for case, right, outcome in zip(cases, expected, outcomes, strict=True)
     ]
-    return Attempt(exercise, tuple(cases), tuple(expected), tuple(outcomes), tuple(verdicts))
+    settled = [in_arrays(e, outcome) for e, outcome in zip(expected, outcomes, strict=True)]
+    return Attempt(exercise, tuple(cases), tuple(expected), tuple(settled), tuple(verdicts))
+
+
+def in_arrays(expected: Any, outcome: Outcome) -> Outcome:
+    """With the array that nested lists of numbers spell, where an array is expected."""
+    if not isinstance(expected, np.ndarray) or not isinstance(outcome.value, list):
+        return outcome
+    array = from_lists(outcome.value)
+    return outcome if array is None else replace(outcome, value=array)
 
 
 def call(exercise: Exercise, case: Case, parts: tuple[str, ...] = (), twice: bool = False) -> Call:
@@ -166,7 +176,7 @@ def verdict(exercise: Exercise, case: Case, expected: Any, outcome: Outcome) -> 
     if exercise.battery.observe is None:
         return judge(exercise.name, case, expected, outcome.value)
     right = observed(exercise, case, expected)
-    got = observe(exercise, case, outcome)
+    got = observe(exercise, case, in_arrays(expected, outcome))
     coarser = SINGLE if single_precision(outcome.value) else MIXED
     for tolerance in (DOUBLE, coarser):
         if got is not UNLIKE and got is not BROKE and close(got, right, tolerance):

@@ -47,7 +47,7 @@ STYLES: dict[str, Style] = {
     "Python numbers for scalars": each(lambda x: x if np.ndim(x) else np.asarray(x).item()),
     "NumPy scalars": each(lambda x: x if np.ndim(x) else np.asarray(x)[()]),
     "0-d arrays": each(np.asarray),
-    "nested lists for arrays": each(lambda x: np.asarray(x).tolist()),
+    "nested lists for an array": lambda x: x.tolist() if isinstance(x, np.ndarray) else x,
     "tuples for lists": sequences(tuple),
     "lists for tuples": sequences(list),
     "another memory layout": each(lambda x: np.asfortranarray(x) if np.ndim(x) > 1 else x),
