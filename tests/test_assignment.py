@@ -78,7 +78,6 @@ def test_what_is_written_is_read(write):
         ("[assignment]\nconventions = 2", "conventions = 2: expected a share from 0 to 1"),
         ("[assignment]\nseconds = 0", "seconds = 0: expected more than 0"),
         ("[assignment]\nmemory = 10", "memory = 10: expected more than 256"),
-        ("[assignment]\nframeworks = maybe", "frameworks = 'maybe': expected one of yes, no"),
         ("[assignment]\ncolour = red", r"\[assignment\] colour: no such option"),
         ("[gae]\ncolour = red", r"\[gae\] colour: no such option"),
         ("[gae strata]\nmoon = 1", r"\[gae strata\] 'moon': expected one of"),

@@ -54,17 +54,30 @@ def diagnose(attempt: Attempt, variants: Variants | None = None) -> Diagnosis:
     found = from_catalogue(attempt, variants)
     if found is not None:
         return found
+    if attempt.manners is not None and attempt.manners.kind == CHANGED:
+        return of_form(attempt.manners)
     for kind in (NONE, COUNT, TYPE, INTEGER, SHAPE):
         if kind in kinds:
             return of_form(first(attempt, kind))
     for kind in (STOPPED, FORWARD, RAISED):
         if kind in kinds and (kind == STOPPED or kinds[kind] == sum(kinds.values())):
             return Diagnosis(None, sentence(first(attempt, kind).text))
+    where = only_in(attempt)
+    if where is not None:
+        return Diagnosis(None, f"It is right but for one kind of input: {where}.")
     results = [outcome.value if outcome.kind == "value" else None for outcome in attempt.outcomes]
     seen = observation(attempt.exercise.name, attempt.cases, attempt.expected, results)
     if seen is not None:
         return Diagnosis(seen.id, seen.sentence)
     return Diagnosis(None, f"No known mistake matches. It {first(attempt).text}.")
+
+
+def only_in(attempt: Attempt) -> str | None:
+    """The only stratum that is not right, if there is but one of several."""
+    strata = {case.stratum for case in attempt.cases}
+    pairs = zip(attempt.cases, attempt.faults, strict=True)
+    wrong = {case.stratum for case, fault in pairs if fault is not None}
+    return wrong.pop() if len(wrong) == 1 < len(strata) else None
 
 
 def from_catalogue(attempt: Attempt, variants: Variants | None) -> Diagnosis | None:

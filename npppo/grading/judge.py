@@ -53,6 +53,7 @@ class Verdict:
 
 
 SINGLE_PRECISION = "right, but computed in single precision"
+WIDER = "float32 comes in and float64 goes out; here the floating dtype is kept"
 LISTS = "a list of numbers where an array was expected; it is taken as one"
 
 
@@ -142,6 +143,8 @@ def compare_arrays(
         return Fault(INTEGER, f"returned {got.dtype} numbers, expected floating-point ones")
     if got.dtype.kind == "f" and got.dtype.itemsize < expected.dtype.itemsize:
         notes.add(SINGLE_PRECISION)
+    if expected.dtype == np.float32 and got.dtype == np.float64:
+        notes.add(WIDER)
     broken = np.flatnonzero(~np.isfinite(got) & np.isfinite(expected))
     if broken.size:
         index = where(broken, expected)

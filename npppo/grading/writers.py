@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 from xml.etree import ElementTree
 
 from .report import FunctionReport, Report
 
 COLOURS = {"passed": 32, "partial": 33, "failed": 31, "error": 31, "not attempted": 90}
+WIDTH = 92  # of the explanations; the examples are Python and stay as they are
 SIGNS = {
     "passed": "ok",
     "partial": "part",
@@ -56,14 +58,15 @@ def terminal(report: Report, colour: bool = False) -> str:
 
 def explanation(f: FunctionReport) -> list[str]:
     """Message first, then the example, then the rest."""
-    text = [f"{f.message}" + (f"  [{f.mistake}]" if f.mistake else "")]
     lost = [p.name for p in f.parts if p.score < p.max_score]
     kept = [p.name for p in f.parts if p.score >= p.max_score]
+    text = wrap(f.message + (f"  [{f.mistake}]" if f.mistake else ""), WIDTH)
     if lost and kept:
-        text.append(f"Right in: {', '.join(kept)}. Wrong in: {', '.join(lost)}.")
+        text += wrap(f"Right in: {', '.join(kept)}. Wrong in: {', '.join(lost)}.", WIDTH)
     if f.example:
         text += ["", *f.example.split("\n"), ""]
-    text += [*f.details, *f.notes]
+    for line in [*f.details, *f.notes]:
+        text += wrap(line, WIDTH)
     if lost and f.see:
         text.append(f"See {f.see}.")
     return [clean(line) for line in text]
