@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from npppo import contract
+from npppo.grading import selftest
 from npppo.grading.compare import DOUBLE, SINGLE, close
 from npppo.grading.exercise import RIGHT
 from npppo.grading.exercises import EXERCISES, reference, varied
-from npppo.grading.selftest import tested
 
 SEEDS = range(3)
 
@@ -65,7 +65,7 @@ def test_the_right_answer_in_single_precision_is_right(name):
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_every_mistake_is_rejected_and_named_and_every_style_accepted(name):
-    row = tested(EXERCISES[name], seed=1)
+    row = selftest.tested(EXERCISES[name], seed=1)
     assert row.confused == []
     assert row.refused == []
     assert row.mistakes == row.rejected == row.named > 0

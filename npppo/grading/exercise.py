@@ -40,6 +40,11 @@ class Mistake:
         object.__setattr__(self, "switch", self.switch or self.id)
 
 
+def ways(id: str, sentence: str, *switches: str, convention: bool = False) -> list[Mistake]:
+    """One mistake that can be made in several ways, each with a switch of its own."""
+    return [Mistake(id, sentence, convention, switch) for switch in switches]
+
+
 @dataclass(frozen=True)
 class Rng:
     """An argument that is a random generator: `np.random.default_rng(seed)`, made afresh."""

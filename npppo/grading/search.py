@@ -7,15 +7,18 @@ rest of the list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from math import prod
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.errors import HypothesisException, NoSuchExample
 
 from .compare import finite
@@ -153,7 +156,7 @@ def smallest(
         return True
 
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), nothing_written():
             find(
                 cases(exercise),
                 condition,
@@ -169,6 +172,17 @@ def smallest(
     except (Enough, NoSuchExample, HypothesisException):
         pass
     return min(found, key=size, default=None)
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """Hypothesis keeps notes in the current folder, which is the user's."""
+    with TemporaryDirectory() as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
 
 
 def size(case: Case) -> tuple[int, int]:

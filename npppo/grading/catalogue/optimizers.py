@@ -1,4 +1,4 @@
-"""Known mistakes in clipping gradients, stepping along them, and solving for a direction."""
+"""Known mistakes in the steps of optimizers, in clipping gradients and in schedules."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..exercise import Array, Mistake, Switches
-from .layers import ways
+from ..exercise import Array, Mistake, Switches, ways
+
+# Clipping gradients
 
 ADDED = {"CLP-07": 1e-6, "CLP-07b": 1e-8, "CLP-07c": 1e-7, "CLP-07d": 1e-5, "CLP-07e": 1e-4}
 
@@ -111,6 +112,105 @@ def scale_of(on: Switches, norm: float, max_norm: float) -> float:
     return max_norm / (norm + sum(eps for switch, eps in ADDED.items() if switch in on))
 
 
+OF_CLIP_GRAD_NORM = [
+    *ways(
+        "CLP-01",
+        "Each array is clipped by its own norm; one norm is taken over all of them together, so "
+        "that the direction stays.",
+        "CLP-01",
+        "CLP-01b",
+    ),
+    Mistake("CLP-02", "The entries are cut off at ±max_norm; all are scaled by one factor."),
+    *ways(
+        "CLP-03",
+        "The gradient is rescaled also where its norm is below max_norm: the factor is "
+        "min(1, max_norm / norm).",
+        "CLP-03",
+        "CLP-03b",
+    ),
+    *ways("CLP-04", "The root is missing: norm = √(Σ g²).", "CLP-04", "CLP-04b"),
+    Mistake("CLP-04", "The squared norm is returned: norm = √(Σ g²).", False, "CLP-04c"),
+    Mistake(
+        "CLP-05",
+        "The norms of the arrays are added; their squares are: norm = √(Σ g²) over all entries.",
+    ),
+    *ways(
+        "CLP-06",
+        "The largest entry, or the largest array's norm, is taken for the norm: it is √(Σ g²).",
+        "CLP-06",
+        "CLP-06b",
+    ),
+    *ways(
+        "CLP-07",
+        "Right elsewhere (PyTorch divides by norm + 1e-6); here the factor is max_norm / norm.",
+        *ADDED,
+        convention=True,
+    ),
+    Mistake("CLP-08", "Absolute values are summed; the norm is √(Σ g²)."),
+    Mistake("CLP-09", "Nothing is clipped: the gradients come back as they were."),
+    Mistake(
+        "CLP-10",
+        "Small gradients are scaled up and large ones left: the factor is min(1, …), not max.",
+    ),
+    *ways(
+        "CLP-11",
+        "A mean is taken in place of the sum: norm = √(Σ g²) over all entries.",
+        "CLP-11",
+        "CLP-11b",
+        "CLP-11c",
+    ),
+    Mistake("CLP-15", "The norm after clipping is returned; return the one before."),
+    Mistake("CLP-16", "A zero gradient divides by a zero norm; it stays as it is."),
+    Mistake("CLP-18", "The factor is upside down: it is max_norm / norm."),
+    *ways(
+        "CLP-19",
+        "Only one array is scaled; all are, by the same factor.",
+        "CLP-19",
+        "CLP-19b",
+    ),
+    *ways(
+        "CLP-20",
+        "The norm is that of one array; it is taken over all of them.",
+        "CLP-20",
+        "CLP-20b",
+    ),
+    *ways(
+        "CLP-21",
+        "The factor above the limit is not max_norm / norm: one of the two is left out.",
+        "CLP-21",
+        "CLP-21b",
+    ),
+    Mistake("CLP-21", "A gradient above the limit is set to 0; scale it down.", False, "CLP-21c"),
+    Mistake("CLP-22", "The norm is returned first; the order is clipped, norm."),
+    *ways(
+        "CLP-23",
+        "The entries are summed before they are squared: norm = √(Σ g²).",
+        "CLP-23",
+        "CLP-23b",
+    ),
+    Mistake("CLP-25", "The factor is returned; return the norm before clipping."),
+    Mistake("CLP-26", "The arrays' norms are not squared in the sum: norm = √(Σ g²)."),
+    Mistake("CLP-28", "The squared norm is compared with max_norm; compare the norm."),
+    Mistake(
+        "CLP-30",
+        "The spectral norm of each matrix is taken; the norm is √(Σ g²) over all entries.",
+    ),
+    Mistake("CLP-31", "A norm for each array is returned; return one for all of them."),
+    *ways(
+        "CLP-37",
+        "The max_norm that is given is ignored: a fixed limit is used.",
+        "CLP-37",
+        "CLP-37b",
+    ),
+    *ways(
+        "CLP-36", "The factor is a power of max_norm / norm; take it as it is.", "CLP-36", "CLP-36b"
+    ),
+]
+
+
+# Gradient descent
+
+
 def sgd_step(on: Switches, param: Array, grad: Array, lr: float) -> Array:
     for switch, wrong in SGD.items():
         if switch in on:
@@ -147,6 +247,59 @@ SGD: dict[str, Callable[[Array, Array, float], Array]] = {
     "SGD-17b": lambda param, grad, lr: param - lr * grad / 2,
     "SGD-18": lambda param, grad, lr: param - lr**2 * grad,
 }
+
+OF_SGD_STEP = [
+    Mistake("SGD-01", "The step goes uphill: it is param − lr · grad."),
+    Mistake("SGD-02", "The learning rate is left out: param − lr · grad."),
+    *ways(
+        "SGD-03",
+        "The gradient is divided by a number of entries; the 1/N of a mean is in it already.",
+        "SGD-03",
+        "SGD-03b",
+    ),
+    Mistake("SGD-04", "Only the sign of the gradient is used: param − lr · grad."),
+    *ways(
+        "SGD-05", "The gradient is scaled to length 1; it is used as it is.", "SGD-05", "SGD-05b"
+    ),
+    *ways(
+        "SGD-06",
+        "The step is returned; return the new param: param − lr · grad.",
+        "SGD-06",
+        "SGD-06b",
+    ),
+    Mistake("SGD-07", "The step is multiplied by param: param − lr · grad."),
+    Mistake("SGD-08", "param and grad are exchanged: param − lr · grad."),
+    *ways(
+        "SGD-09",
+        "lr multiplies param too: only grad is scaled, param − lr · grad.",
+        "SGD-09",
+        "SGD-09b",
+    ),
+    Mistake("SGD-10", "The result is cut to whole numbers like an integer param; make it float."),
+    Mistake("SGD-11", "The gradient is divided by lr; it is multiplied."),
+    Mistake("SGD-12", "The gradient is left out: param − lr · grad."),
+    Mistake("SGD-13", "The gradient is squared: param − lr · grad."),
+    *ways(
+        "SGD-14",
+        "param is shrunk by 1 − lr, as in weight decay or an average; here it is not.",
+        "SGD-14",
+        "SGD-14b",
+        "SGD-14c",
+    ),
+    Mistake("SGD-15", "param is returned as it was: no step is taken."),
+    *ways(
+        "SGD-16",
+        "The gradient is averaged or summed to fewer entries; each entry has its own.",
+        "SGD-16",
+        "SGD-16b",
+        "SGD-16c",
+    ),
+    *ways("SGD-17", "A factor 2 or ½ is too many: param − lr · grad.", "SGD-17", "SGD-17b"),
+    Mistake("SGD-18", "lr is multiplied in twice: param − lr · grad."),
+]
+
+
+# Adam
 
 
 def adam_step(
@@ -314,117 +467,96 @@ def quotient(
     return m_hat / root
 
 
-def conjugate_gradient(
-    on: Switches,
-    matvec: Callable[[Array], Array],
-    b: Array,
-    iterations: int,
-    tolerance: float = 1e-10,
-) -> Array:
-    if "CGR-25" in on:
-        return matvec(b)
-    if "CGR-14b" in on:
-        return np.linalg.solve(np.array([matvec(e) for e in np.eye(len(b))]), b)
-    iterations += ("CGR-13b" in on) - ("CGR-13" in on)
-    if "CGR-14" in on:
-        iterations = len(b)
-    x = np.zeros_like(b)  # (D,)
-    if "CGR-09" in on:
-        x = b.copy()
-    if "CGR-09b" in on:
-        x = np.ones_like(b)
-    r = p = b  # (D,)
-    rr: Any = r @ r
-    bb = rr
-    was_done = False
-    for _ in range(iterations):
-        done = close_enough(on, rr, bb, tolerance)
-        if was_done if "CGR-21" in on else done:
-            break
-        was_done = done
-        Ap = matvec(p)  # (D,)
-        if "CGR-33" in on:
-            Ap = Ap + 0.1 * p
-        if "CGR-33b" in on:
-            Ap = Ap + 0.01 * p
-        alpha = step_length(on, rr, p, Ap)
-        if "CGR-37" in on:
-            x = x + alpha * r
-        elif "CGR-36" in on:
-            x = alpha * p
-        elif "CGR-38" not in on:
-            x = x - alpha * p if "CGR-10" in on else x + alpha * p
-        if "CGR-11" in on:
-            r = r + alpha * Ap
-        elif "CGR-32" in on:
-            r = r - alpha * p
-        elif "CGR-39" in on:
-            r = b - alpha * Ap
-        elif "CGR-39b" in on:
-            r = r - Ap
-        elif "CGR-08" not in on:
-            r = r - alpha * Ap
-        new_rr: Any = r @ r
-        p = new_direction(on, r, p, new_rr, rr)
-        if "CGR-38" in on:
-            x = x + alpha * p
-        if "CGR-43" not in on:
-            rr = new_rr
-    if "CGR-17" in on:
-        return r
-    return p if "CGR-17b" in on else x
+OF_ADAM_STEP = [
+    Mistake("ADM-01", "The bias correction is missing: m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)."),
+    Mistake("ADM-02", "m and v are multiplied by 1 − βᵗ; they are divided by it."),
+    Mistake("ADM-03", "The correction lacks the power t: it is 1 − βᵗ, not 1 − β."),
+    Mistake("ADM-04", "The correction is one step behind: `step` is 1 on the first call."),
+    Mistake("ADM-05", "The correction is one step ahead: `step` is t, not t − 1."),
+    Mistake("ADM-06", "Only m is corrected; v̂ = v / (1 − β₂ᵗ) as well."),
+    Mistake("ADM-07", "Only v is corrected; m̂ = m / (1 − β₁ᵗ) as well."),
+    Mistake(
+        "ADM-08",
+        "The corrected moments are returned; return m and v as they were before the correction, "
+        "or it is applied again in each step.",
+    ),
+    *ways("ADM-09", "ε stands inside the root; it is added outside: √v̂ + ε.", "ADM-09", "ADM-09b"),
+    Mistake(
+        "ADM-10",
+        "Right elsewhere (TensorFlow 1, the ε-hat of the paper's section 2: ε added to √v before "
+        "the correction); here it is added to the corrected √v̂.",
+        convention=True,
+    ),
+    Mistake("ADM-11", "The root is missing: m̂ is divided by √v̂ + ε."),
+    Mistake("ADM-12", "ε is left out: m̂ / (√v̂ + ε), or a zero gradient gives 0 / 0."),
+    Mistake("ADM-13", "The ε that is given is ignored: 1e-8 is always used."),
+    Mistake("ADM-14", "The step goes uphill: it is param − lr · m̂ / (√v̂ + ε)."),
+    Mistake("ADM-15", "The factor 1 − β₁ is missing: m ← β₁ m + (1 − β₁) g."),
+    Mistake("ADM-15", "The factor 1 − β₂ is missing: v ← β₂ v + (1 − β₂) g².", False, "ADM-15b"),
+    Mistake("ADM-16", "β₁ and β₂ are exchanged: β₁ is m's, β₂ is v's."),
+    *ways(
+        "ADM-17", "The gradient is not squared in v: v ← β₂ v + (1 − β₂) g².", "ADM-17", "ADM-17b"
+    ),
+    Mistake("ADM-21", "ε is subtracted: it is √v̂ + ε."),
+    *ways("ADM-22", "ε has another default: it is 1e-8.", *DEFAULT_EPS),
+    *ways("ADM-23", "β₁ has another default: it is 0.9.", *DEFAULT_BETA1),
+    *ways("ADM-24", "β₂ has another default: it is 0.999.", *DEFAULT_BETA2),
+    Mistake("ADM-25", "The β₁ and β₂ that are given are ignored: the defaults are always used."),
+    Mistake("ADM-26", "The factor β₁ is missing: m ← β₁ m + (1 − β₁) g."),
+    Mistake("ADM-26", "The factor β₂ is missing: v ← β₂ v + (1 − β₂) g².", False, "ADM-26b"),
+    *ways(
+        "ADM-27",
+        "β and 1 − β are exchanged: the old moment has β, the new gradient 1 − β.",
+        "ADM-27",
+        "ADM-27b",
+        "ADM-27c",
+    ),
+    Mistake("ADM-28", "The step is taken with the old m and v; update them first."),
+    Mistake("ADM-29", "The gradient itself is used in place of m̂, as in RMSprop."),
+    Mistake("ADM-30", "The step is not divided by √v̂ + ε."),
+    Mistake("ADM-31", "The learning rate is left out."),
+    Mistake("ADM-32", "The step is returned; return the new param."),
+    Mistake("ADM-33", "m and v are returned as they were; return the new ones."),
+    *ways("ADM-36", "The results are in another order; it is param, m, v.", "ADM-36", "ADM-36b"),
+    Mistake("ADM-37", "v is corrected twice, within the root and outside: √(v / (1 − β₂ᵗ))."),
+    Mistake("ADM-39", "β₁ is used for v too: v has β₂."),
+    Mistake("ADM-39", "β₂ is used for m too: m has β₁.", False, "ADM-39b"),
+    *ways(
+        "ADM-40",
+        "A correction has the wrong β: m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).",
+        "ADM-40",
+        "ADM-40b",
+        "ADM-40c",
+    ),
+    *ways(
+        "ADM-41", "The power is in the wrong place: the correction is 1 − βᵗ.", "ADM-41", "ADM-41b"
+    ),
+    Mistake("ADM-42", "v averages the square of m; it averages the square of the gradient."),
+    *ways(
+        "ADM-42",
+        "v has one number for all entries; each entry averages the square of its own gradient.",
+        "ADM-42b",
+        "ADM-42c",
+    ),
+    Mistake("ADM-43", "v averages (g − m)², as in AdaBelief; here it averages g²."),
+    *ways("ADM-44", "The correction is 1 − βᵗ, not 1 + βᵗ or βᵗ.", "ADM-44", "ADM-44b"),
+    Mistake("ADM-45", "Only the sign of m̂ is used; divide it by √v̂ + ε."),
+    Mistake("ADM-46", "The larger of √v̂ and ε is taken; they are added."),
+    Mistake("ADM-47", "Parentheses are missing: m̂ / (√v̂ + ε)."),
+    Mistake("ADM-49", "The step is corrected twice: once in m̂ and v̂, once in the learning rate."),
+    Mistake(
+        "ADM-50",
+        "A root is missing in the corrected learning rate: it is lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ).",
+    ),
+    Mistake("ADM-51", "The averages of m and v use βᵗ; they use β."),
+    Mistake("ADM-52", "The learning rate falls with the step; here lr is used as it is."),
+    Mistake("ADM-53", "v never falls, as in AMSGrad; here v ← β₂ v + (1 − β₂) g²."),
+    Mistake("ADM-54", "m̂ looks a step ahead, as in Nadam; here m̂ = m / (1 − β₁ᵗ)."),
+    Mistake("ADM-48", "m̂ is multiplied by √v̂ + ε; it is divided."),
+]
 
 
-def close_enough(on: Switches, rr: float, bb: float, tolerance: float) -> bool:
-    if "CGR-02" in on:
-        return False
-    if "CGR-03" in on:
-        return bool(rr == 0)
-    if "CGR-04" in on:
-        return bool(math.sqrt(rr) <= tolerance)
-    if "CGR-04b" in on:
-        return bool(rr <= tolerance)
-    if "CGR-05" in on:
-        return bool(rr <= tolerance * bb)
-    return bool(rr <= tolerance**2 * bb)
-
-
-def step_length(on: Switches, rr: float, p: Array, Ap: Array) -> float:
-    pAp = p @ Ap
-    if "CGR-15" in on:
-        return float(rr / (p @ p))
-    if "CGR-15b" in on:
-        return float((p @ p) / pAp)
-    if "CGR-15c" in on:
-        return float(rr / (Ap @ Ap))
-    if "CGR-16" in on:
-        return float(np.sqrt(rr / pAp))
-    if "CGR-16b" in on:
-        return float(np.sqrt(rr) / pAp)
-    if "CGR-34" in on:
-        return 1.0
-    return float(pAp / rr if "CGR-35" in on else rr / pAp)
-
-
-def new_direction(on: Switches, r: Array, p: Array, new_rr: float, rr: float) -> Array:
-    beta = new_rr / rr
-    if "CGR-01" in on:
-        beta = 0.0
-    if "CGR-06" in on:
-        beta = rr / new_rr
-    if "CGR-12" in on:
-        beta = -beta
-    if "CGR-16c" in on:
-        beta = math.sqrt(beta)
-    if "CGR-18" in on:
-        beta = 1.0
-    if "CGR-31" in on:
-        return p
-    if "CGR-40" in on:
-        return beta * r + p
-    if "CGR-40b" in on:
-        return beta * p
-    return r + beta * p
+# Schedule
 
 
 def linear_schedule(on: Switches, start: float, end: float, fraction: float) -> float:
@@ -463,281 +595,13 @@ SCHEDULE: dict[str, Callable[[float, float, float], float]] = {
     "LRA-25": lambda start, end, f: start + (end - start) * f / 100,
 }
 
-
-VARIANTS: dict[str, Callable[..., Any]] = {
-    "clip_grad_norm": clip_grad_norm,
-    "sgd_step": sgd_step,
-    "adam_step": adam_step,
-    "conjugate_gradient": conjugate_gradient,
-    "linear_schedule": linear_schedule,
-}
-
-OF_CLIP_GRAD_NORM = [
-    *ways(
-        "CLP-01",
-        "Each array is clipped by its own norm; one norm is taken over all of them together, so "
-        "that the direction stays.",
-        "CLP-01b",
-    ),
-    Mistake("CLP-02", "The entries are cut off at ±max_norm; all are scaled by one factor."),
-    *ways(
-        "CLP-03",
-        "The gradient is rescaled also where its norm is below max_norm: the factor is "
-        "min(1, max_norm / norm).",
-        "CLP-03b",
-    ),
-    *ways("CLP-04", "The root is missing: norm = √(Σ g²).", "CLP-04b"),
-    Mistake("CLP-04", "The squared norm is returned: norm = √(Σ g²).", False, "CLP-04c"),
-    Mistake(
-        "CLP-05",
-        "The norms of the arrays are added; their squares are: norm = √(Σ g²) over all entries.",
-    ),
-    *ways(
-        "CLP-06",
-        "The largest entry, or the largest array's norm, is taken for the norm: it is √(Σ g²).",
-        "CLP-06b",
-    ),
-    *ways(
-        "CLP-07",
-        "Right elsewhere (PyTorch divides by norm + 1e-6); here the factor is max_norm / norm.",
-        *list(ADDED)[1:],
-        convention=True,
-    ),
-    Mistake("CLP-08", "Absolute values are summed; the norm is √(Σ g²)."),
-    Mistake("CLP-09", "Nothing is clipped: the gradients come back as they were."),
-    Mistake(
-        "CLP-10",
-        "Small gradients are scaled up and large ones left: the factor is min(1, …), not max.",
-    ),
-    *ways(
-        "CLP-11",
-        "A mean is taken in place of the sum: norm = √(Σ g²) over all entries.",
-        "CLP-11b",
-        "CLP-11c",
-    ),
-    Mistake("CLP-15", "The norm after clipping is returned; return the one before."),
-    Mistake("CLP-16", "A zero gradient divides by a zero norm; it stays as it is."),
-    Mistake("CLP-18", "The factor is upside down: it is max_norm / norm."),
-    *ways(
-        "CLP-19",
-        "Only one array is scaled; all are, by the same factor.",
-        "CLP-19b",
-    ),
-    *ways("CLP-20", "The norm is that of one array; it is taken over all of them.", "CLP-20b"),
-    *ways(
-        "CLP-21",
-        "The factor above the limit is not max_norm / norm: one of the two is left out.",
-        "CLP-21b",
-    ),
-    Mistake("CLP-21", "A gradient above the limit is set to 0; scale it down.", False, "CLP-21c"),
-    Mistake("CLP-22", "The norm is returned first; the order is clipped, norm."),
-    *ways("CLP-23", "The entries are summed before they are squared: norm = √(Σ g²).", "CLP-23b"),
-    Mistake("CLP-25", "The factor is returned; return the norm before clipping."),
-    Mistake("CLP-26", "The arrays' norms are not squared in the sum: norm = √(Σ g²)."),
-    Mistake("CLP-28", "The squared norm is compared with max_norm; compare the norm."),
-    Mistake(
-        "CLP-30",
-        "The spectral norm of each matrix is taken; the norm is √(Σ g²) over all entries.",
-    ),
-    Mistake("CLP-31", "A norm for each array is returned; return one for all of them."),
-    *ways("CLP-37", "The max_norm that is given is ignored: a fixed limit is used.", "CLP-37b"),
-    *ways("CLP-36", "The factor is a power of max_norm / norm; take it as it is.", "CLP-36b"),
-]
-
-OF_SGD_STEP = [
-    Mistake("SGD-01", "The step goes uphill: it is param − lr · grad."),
-    Mistake("SGD-02", "The learning rate is left out: param − lr · grad."),
-    *ways(
-        "SGD-03",
-        "The gradient is divided by a number of entries; the 1/N of a mean is in it already.",
-        "SGD-03b",
-    ),
-    Mistake("SGD-04", "Only the sign of the gradient is used: param − lr · grad."),
-    *ways("SGD-05", "The gradient is scaled to length 1; it is used as it is.", "SGD-05b"),
-    *ways("SGD-06", "The step is returned; return the new param: param − lr · grad.", "SGD-06b"),
-    Mistake("SGD-07", "The step is multiplied by param: param − lr · grad."),
-    Mistake("SGD-08", "param and grad are exchanged: param − lr · grad."),
-    *ways("SGD-09", "lr multiplies param too: only grad is scaled, param − lr · grad.", "SGD-09b"),
-    Mistake("SGD-10", "The result is cut to whole numbers like an integer param; make it float."),
-    Mistake("SGD-11", "The gradient is divided by lr; it is multiplied."),
-    Mistake("SGD-12", "The gradient is left out: param − lr · grad."),
-    Mistake("SGD-13", "The gradient is squared: param − lr · grad."),
-    *ways(
-        "SGD-14",
-        "param is shrunk by 1 − lr, as in weight decay or an average; here it is not.",
-        "SGD-14b",
-        "SGD-14c",
-    ),
-    Mistake("SGD-15", "param is returned as it was: no step is taken."),
-    *ways(
-        "SGD-16",
-        "The gradient is averaged or summed to fewer entries; each entry has its own.",
-        "SGD-16b",
-        "SGD-16c",
-    ),
-    *ways("SGD-17", "A factor 2 or ½ is too many: param − lr · grad.", "SGD-17b"),
-    Mistake("SGD-18", "lr is multiplied in twice: param − lr · grad."),
-]
-
-OF_ADAM_STEP = [
-    Mistake("ADM-01", "The bias correction is missing: m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)."),
-    Mistake("ADM-02", "m and v are multiplied by 1 − βᵗ; they are divided by it."),
-    Mistake("ADM-03", "The correction lacks the power t: it is 1 − βᵗ, not 1 − β."),
-    Mistake("ADM-04", "The correction is one step behind: `step` is 1 on the first call."),
-    Mistake("ADM-05", "The correction is one step ahead: `step` is t, not t − 1."),
-    Mistake("ADM-06", "Only m is corrected; v̂ = v / (1 − β₂ᵗ) as well."),
-    Mistake("ADM-07", "Only v is corrected; m̂ = m / (1 − β₁ᵗ) as well."),
-    Mistake(
-        "ADM-08",
-        "The corrected moments are returned; return m and v as they were before the correction, "
-        "or it is applied again in each step.",
-    ),
-    *ways("ADM-09", "ε stands inside the root; it is added outside: √v̂ + ε.", "ADM-09b"),
-    Mistake(
-        "ADM-10",
-        "Right elsewhere (TensorFlow 1, the ε-hat of the paper's section 2: ε added to √v before "
-        "the correction); here it is added to the corrected √v̂.",
-        convention=True,
-    ),
-    Mistake("ADM-11", "The root is missing: m̂ is divided by √v̂ + ε."),
-    Mistake("ADM-12", "ε is left out: m̂ / (√v̂ + ε), or a zero gradient gives 0 / 0."),
-    Mistake("ADM-13", "The ε that is given is ignored: 1e-8 is always used."),
-    Mistake("ADM-14", "The step goes uphill: it is param − lr · m̂ / (√v̂ + ε)."),
-    Mistake("ADM-15", "The factor 1 − β₁ is missing: m ← β₁ m + (1 − β₁) g."),
-    Mistake("ADM-15", "The factor 1 − β₂ is missing: v ← β₂ v + (1 − β₂) g².", False, "ADM-15b"),
-    Mistake("ADM-16", "β₁ and β₂ are exchanged: β₁ is m's, β₂ is v's."),
-    *ways("ADM-17", "The gradient is not squared in v: v ← β₂ v + (1 − β₂) g².", "ADM-17b"),
-    Mistake("ADM-21", "ε is subtracted: it is √v̂ + ε."),
-    *ways("ADM-22", "ε has another default: it is 1e-8.", *list(DEFAULT_EPS)[1:]),
-    *ways("ADM-23", "β₁ has another default: it is 0.9.", *list(DEFAULT_BETA1)[1:]),
-    *ways("ADM-24", "β₂ has another default: it is 0.999.", *list(DEFAULT_BETA2)[1:]),
-    Mistake("ADM-25", "The β₁ and β₂ that are given are ignored: the defaults are always used."),
-    Mistake("ADM-26", "The factor β₁ is missing: m ← β₁ m + (1 − β₁) g."),
-    Mistake("ADM-26", "The factor β₂ is missing: v ← β₂ v + (1 − β₂) g².", False, "ADM-26b"),
-    *ways(
-        "ADM-27",
-        "β and 1 − β are exchanged: the old moment has β, the new gradient 1 − β.",
-        "ADM-27b",
-        "ADM-27c",
-    ),
-    Mistake("ADM-28", "The step is taken with the old m and v; update them first."),
-    Mistake("ADM-29", "The gradient itself is used in place of m̂, as in RMSprop."),
-    Mistake("ADM-30", "The step is not divided by √v̂ + ε."),
-    Mistake("ADM-31", "The learning rate is left out."),
-    Mistake("ADM-32", "The step is returned; return the new param."),
-    Mistake("ADM-33", "m and v are returned as they were; return the new ones."),
-    *ways("ADM-36", "The results are in another order; it is param, m, v.", "ADM-36b"),
-    Mistake("ADM-37", "v is corrected twice, within the root and outside: √(v / (1 − β₂ᵗ))."),
-    Mistake("ADM-39", "β₁ is used for v too: v has β₂."),
-    Mistake("ADM-39", "β₂ is used for m too: m has β₁.", False, "ADM-39b"),
-    *ways(
-        "ADM-40",
-        "A correction has the wrong β: m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).",
-        "ADM-40b",
-        "ADM-40c",
-    ),
-    *ways("ADM-41", "The power is in the wrong place: the correction is 1 − βᵗ.", "ADM-41b"),
-    Mistake("ADM-42", "v averages the square of m; it averages the square of the gradient."),
-    *ways(
-        "ADM-42",
-        "v has one number for all entries; each entry averages the square of its own gradient.",
-        "ADM-42b",
-        "ADM-42c",
-    )[1:],
-    Mistake("ADM-43", "v averages (g − m)², as in AdaBelief; here it averages g²."),
-    *ways("ADM-44", "The correction is 1 − βᵗ, not 1 + βᵗ or βᵗ.", "ADM-44b"),
-    Mistake("ADM-45", "Only the sign of m̂ is used; divide it by √v̂ + ε."),
-    Mistake("ADM-46", "The larger of √v̂ and ε is taken; they are added."),
-    Mistake("ADM-47", "Parentheses are missing: m̂ / (√v̂ + ε)."),
-    Mistake("ADM-49", "The step is corrected twice: once in m̂ and v̂, once in the learning rate."),
-    Mistake(
-        "ADM-50",
-        "A root is missing in the corrected learning rate: it is lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ).",
-    ),
-    Mistake("ADM-51", "The averages of m and v use βᵗ; they use β."),
-    Mistake("ADM-52", "The learning rate falls with the step; here lr is used as it is."),
-    Mistake("ADM-53", "v never falls, as in AMSGrad; here v ← β₂ v + (1 − β₂) g²."),
-    Mistake("ADM-54", "m̂ looks a step ahead, as in Nadam; here m̂ = m / (1 − β₁ᵗ)."),
-    Mistake("ADM-48", "m̂ is multiplied by √v̂ + ε; it is divided."),
-]
-
-OF_CONJUGATE_GRADIENT = [
-    Mistake(
-        "CGR-01",
-        "The direction is the residual alone, which is steepest descent: p ← r + β p.",
-    ),
-    Mistake(
-        "CGR-02",
-        "It never stops early, so an exact solution divides 0 by 0; stop at ‖r‖ ≤ tolerance · ‖b‖.",
-    ),
-    Mistake("CGR-03", "The tolerance is ignored; stop at ‖r‖ ≤ tolerance · ‖b‖."),
-    Mistake(
-        "CGR-04",
-        "The residual is compared with the tolerance itself; stop at ‖r‖ ≤ tolerance · ‖b‖.",
-    ),
-    Mistake(
-        "CGR-04",
-        "The squared residual is compared with the tolerance itself; stop at "
-        "‖r‖ ≤ tolerance · ‖b‖.",
-        False,
-        "CGR-04b",
-    ),
-    Mistake(
-        "CGR-05",
-        "The squares are compared with the tolerance, ‖r‖² ≤ tolerance · ‖b‖²; square it too.",
-    ),
-    Mistake("CGR-06", "β is upside down: it is r_newᵀr_new / rᵀr."),
-    Mistake("CGR-08", "The residual is never updated: r ← r − α A p."),
-    *ways("CGR-09", "x starts elsewhere though r starts as b: x starts as 0.", "CGR-09b"),
-    Mistake("CGR-10", "The sign of x is wrong: x ← x + α p, from r = p = b."),
-    Mistake("CGR-11", "The residual has the wrong sign: r ← r − α A p."),
-    Mistake("CGR-12", "β has the wrong sign: p ← r + β p."),
-    Mistake("CGR-13", "There is one iteration too few."),
-    Mistake("CGR-13", "There is one iteration too many.", False, "CGR-13b"),
-    Mistake("CGR-14", "`iterations` is ignored: it goes on until the system is solved."),
-    Mistake(
-        "CGR-14",
-        "The system is solved exactly, whatever `iterations` and `tolerance` are.",
-        False,
-        "CGR-14b",
-    ),
-    *ways("CGR-15", "α is another quotient: it is rᵀr / pᵀA p.", "CGR-15b", "CGR-15c"),
-    *ways(
-        "CGR-16",
-        "A root is too many: α = rᵀr / pᵀA p and β = r_newᵀr_new / rᵀr.",
-        "CGR-16b",
-        "CGR-16c",
-    ),
-    Mistake("CGR-17", "The residual is returned; return x."),
-    Mistake("CGR-17", "The direction is returned; return x.", False, "CGR-17b"),
-    Mistake("CGR-18", "β is 1: rᵀr is overwritten before the quotient r_newᵀr_new / rᵀr is taken."),
-    Mistake("CGR-21", "It stops one iteration late: test the residual after its update."),
-    Mistake("CGR-25", "This is A b; the x with A x = b is wanted."),
-    Mistake("CGR-31", "The direction is never updated: p ← r + β p."),
-    Mistake("CGR-32", "A is missing where the residual is updated: r ← r − α A p."),
-    *ways(
-        "CGR-33",
-        "Right elsewhere (TRPO damps the Fisher matrix, A + 0.1 I); here A is used as it is.",
-        "CGR-33b",
-        convention=True,
-    ),
-    Mistake("CGR-34", "The step length is 1: it is α = rᵀr / pᵀA p."),
-    Mistake("CGR-35", "α is upside down: it is rᵀr / pᵀA p."),
-    Mistake("CGR-36", "x is replaced in each iteration; add to it: x ← x + α p."),
-    Mistake("CGR-37", "x moves along the residual; it moves along p: x ← x + α p."),
-    Mistake("CGR-38", "x moves along the next direction; update x before p."),
-    Mistake("CGR-39", "The residual starts from b each time; subtract from r: r ← r − α A p."),
-    Mistake(
-        "CGR-39", "α is missing where the residual is updated: r ← r − α A p.", False, "CGR-39b"
-    ),
-    Mistake("CGR-40", "β multiplies r: p ← r + β p."),
-    Mistake("CGR-40", "The residual is missing in the direction: p ← r + β p.", False, "CGR-40b"),
-    Mistake("CGR-43", "rᵀr stays that of the first residual; replace it by r_newᵀr_new."),
-]
-
 OF_LINEAR_SCHEDULE = [
     *ways(
-        "LRA-03", "The value is cut to a whole number; it should be a float.", "LRA-03b", "LRA-03c"
+        "LRA-03",
+        "The value is cut to a whole number; it should be a float.",
+        "LRA-03",
+        "LRA-03b",
+        "LRA-03c",
     ),
     Mistake(
         "LRA-07",
@@ -745,7 +609,7 @@ OF_LINEAR_SCHEDULE = [
     ),
     Mistake("LRA-08", "`end` is ignored: the line goes from `start` to `end`, not to 0."),
     Mistake("LRA-09", "`end` is added to a line that goes to 0: (1 − f) · start + f · end."),
-    *ways("LRA-10", "The slope is end, where it should be end − start.", "LRA-10b"),
+    *ways("LRA-10", "The slope is end, where it should be end − start.", "LRA-10", "LRA-10b"),
     Mistake("LRA-11", "It decays exponentially; a straight line is wanted."),
     Mistake("LRA-12", "It follows a cosine; a straight line is wanted."),
     Mistake("LRA-13", "It is always `start`: (1 − f) · start + f · end."),
@@ -753,16 +617,23 @@ OF_LINEAR_SCHEDULE = [
     *ways(
         "LRA-14",
         "It follows a power of the fraction; a straight line is wanted.",
+        "LRA-14",
         "LRA-14b",
         "LRA-14c",
     ),
     Mistake("LRA-17", "The slope has the wrong sign: start + f · (end − start)."),
-    *ways("LRA-18", "The line is not moved to its ends: start + f · (end − start).", "LRA-18b"),
+    *ways(
+        "LRA-18",
+        "The line is not moved to its ends: start + f · (end − start).",
+        "LRA-18",
+        "LRA-18b",
+    ),
     Mistake("LRA-19", "It falls towards 0 and stays at `end` from there; it reaches `end` at 1."),
     Mistake("LRA-20", "It is always the middle: (1 − f) · start + f · end."),
     *ways(
         "LRA-21",
         "The share itself is returned; the value between start and end is wanted.",
+        "LRA-21",
         "LRA-21b",
     ),
     Mistake("LRA-22", "It is start · f: (1 − f) · start + f · end."),
@@ -775,10 +646,16 @@ OF_LINEAR_SCHEDULE = [
     Mistake("LRA-25", "`fraction` is divided by 100; it goes from 0 to 1 already."),
 ]
 
+VARIANTS: dict[str, Callable[..., Any]] = {
+    "clip_grad_norm": clip_grad_norm,
+    "sgd_step": sgd_step,
+    "adam_step": adam_step,
+    "linear_schedule": linear_schedule,
+}
+
 MISTAKES: dict[str, list[Mistake]] = {
     "clip_grad_norm": OF_CLIP_GRAD_NORM,
     "sgd_step": OF_SGD_STEP,
     "adam_step": OF_ADAM_STEP,
-    "conjugate_gradient": OF_CONJUGATE_GRADIENT,
     "linear_schedule": OF_LINEAR_SCHEDULE,
 }
