@@ -144,6 +144,7 @@ def _grade_class(folder: Path, decided: Assignment, salt: str, output: Path, job
     from concurrent.futures import ProcessPoolExecutor
 
     from .grading.classroom import clusters_table, grade_class, label, marks_table, submissions
+    from .grading.writers import clean
 
     paths = submissions(folder)
     graded = []
@@ -151,7 +152,7 @@ def _grade_class(folder: Path, decided: Assignment, salt: str, output: Path, job
         for number, one in enumerate(grade_class(paths, decided, salt, executor), 1):
             graded.append(one)
             marks = f"{one.report.score:g}/{one.report.max_score:g}" if one.report else one.error
-            print(f"{number}/{len(paths)}  {label(one, folder)}: {marks}", flush=True)
+            print(clean(f"{number}/{len(paths)}  {label(one, folder)}: {marks}"), flush=True)
     _write(output, marks_table(graded, folder, decided))
     clusters = output.with_name(f"{output.stem}-clusters.csv")
     _write(clusters, clusters_table(graded, folder))

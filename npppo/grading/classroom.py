@@ -100,6 +100,6 @@ def clusters_table(graded: Sequence[Graded], folder: Path) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["function", "behaviour", "count", "submissions", "message"])
     for (name, behaviour), members in sorted(alike.items(), key=lambda item: -len(item[1])):
-        labels = " ".join(member for member, _ in members)
+        labels = "; ".join(member for member, _ in members)
         table.writerow([name, behaviour, len(members), labels, members[0][1]])
     return text.getvalue()

@@ -75,6 +75,8 @@ def conjugate_gradient(
 def close_enough(on: Switches, rr: float, bb: float, tolerance: float) -> bool:
     if "CGR-02" in on:
         return False
+    if "CGR-02b" in on:
+        return bool(rr < tolerance**2 * bb)
     if "CGR-03" in on:
         return bool(rr == 0)
     if "CGR-04" in on:
@@ -132,6 +134,11 @@ OF_CONJUGATE_GRADIENT = [
     Mistake(
         "CGR-02",
         "It never stops early, so an exact solution divides 0 by 0; stop at ‖r‖ ≤ tolerance · ‖b‖.",
+    ),
+    Mistake(
+        "CGR-02",
+        "b = 0 divides 0 by 0; stop at ‖r‖ ≤ tolerance · ‖b‖, with equality.",
+        switch="CGR-02b",
     ),
     Mistake("CGR-03", "The tolerance is ignored; stop at ‖r‖ ≤ tolerance · ‖b‖."),
     Mistake(

@@ -317,7 +317,8 @@ def adam_step(
     beta1, beta2, eps = hyperparameters(on, beta1, beta2, eps)
     old_m, old_v = m, v
     t = step if "ADM-51" in on else 1
-    m, v = moments(on, grad, m, v, beta1**t, beta2**t)
+    averaging = (beta2, beta1) if "ADM-16b" in on else (beta1, beta2)
+    m, v = moments(on, grad, m, v, averaging[0] ** t, averaging[1] ** t)
     if "ADM-53" in on:
         v = np.maximum(v, old_v)
     m_hat, v_hat = corrected(
@@ -341,6 +342,10 @@ def adam_step(
     new = -update if "ADM-32" in on else param - update
     if "ADM-08" in on:
         m, v = m_hat, v_hat
+    if "ADM-08b" in on:
+        m = m_hat
+    if "ADM-08c" in on:
+        v = v_hat
     if "ADM-33" in on:
         m, v = old_m, old_v
     if "ADM-36" in on:
@@ -409,7 +414,9 @@ def corrected(
     on: Switches, m: Array, v: Array, step: int, beta1: float, beta2: float
 ) -> tuple[Array, Array]:
     t = step - 1 if "ADM-04" in on else step + 1 if "ADM-05" in on else step
-    c1, c2 = 1 - beta1**t, 1 - beta2**t
+    t1 = t + ("ADM-05b" in on) - ("ADM-04b" in on)
+    t2 = t + ("ADM-05c" in on) - ("ADM-04c" in on)
+    c1, c2 = 1 - beta1**t1, 1 - beta2**t2
     if "ADM-03" in on:
         c1, c2 = 1 - beta1, 1 - beta2
     if "ADM-41" in on:
@@ -473,6 +480,25 @@ OF_ADAM_STEP = [
     Mistake("ADM-03", "The correction lacks the power t: it is 1 − βᵗ, not 1 − β."),
     Mistake("ADM-04", "The correction is one step behind: `step` is 1 on the first call."),
     Mistake("ADM-05", "The correction is one step ahead: `step` is t, not t − 1."),
+    Mistake("ADM-04", "The correction of m is one step behind.", switch="ADM-04b"),
+    Mistake("ADM-04", "The correction of v is one step behind.", switch="ADM-04c"),
+    Mistake("ADM-05", "The correction of m is one step ahead.", switch="ADM-05b"),
+    Mistake("ADM-05", "The correction of v is one step ahead.", switch="ADM-05c"),
+    Mistake(
+        "ADM-08",
+        "The corrected m is returned as the new m, so that the correction compounds.",
+        switch="ADM-08b",
+    ),
+    Mistake(
+        "ADM-08",
+        "The corrected v is returned as the new v, so that the correction compounds.",
+        switch="ADM-08c",
+    ),
+    Mistake(
+        "ADM-16",
+        "β₁ and β₂ are exchanged in the averages: β₁ is m's, β₂ is v's.",
+        switch="ADM-16b",
+    ),
     Mistake("ADM-06", "Only m is corrected; v̂ = v / (1 − β₂ᵗ) as well."),
     Mistake("ADM-07", "Only v is corrected; m̂ = m / (1 − β₁ᵗ) as well."),
     Mistake(

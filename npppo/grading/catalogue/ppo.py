@@ -294,7 +294,9 @@ PPO_BACKWARD = [
     Mistake("LOS-47", "Everything is divided by N twice; once is right."),
     Mistake("LOS-48", "The gradient of the entropy is divided by N twice; once is right."),
     Mistake("SGR-07", "dlogits misses the 1/N of the mean in both of its parts.", switch="SGR-07b"),
-    *part("Policy part", besides(SURROGATE_BACKWARD, "SUR-27 SUR-26 SUR-41 SGR-11")),
+    *part(
+        "Policy part", besides(SURROGATE_BACKWARD, "SUR-27 SUR-26 SUR-41 SGR-11 SGR-11b SGR-11c")
+    ),
     *among(
         OF_RATIO.mistakes("The gradient of the policy part"),
         "SGR-06 SGR-07 SGR-14 SGR-81 SGR-82 SGR-83 SGR-86",

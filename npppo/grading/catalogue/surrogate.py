@@ -80,6 +80,25 @@ def surrogate(
     return Surrogate(ratio, advantages, low, high, clipped_ratio, unclipped, clipped)
 
 
+def above(s: Surrogate) -> Any:
+    return (s.advantages > 0) & (s.ratio > s.high)  # (N,) bool
+
+
+def below(s: Surrogate) -> Any:
+    return (s.advantages < 0) & (s.ratio < s.low)  # (N,) bool
+
+
+# The terms of a loss written with if and else, with one of the branches wrong: (N,)
+BRANCHES: dict[str, Callable[[Surrogate], Any]] = {
+    "SUR-42c": lambda s: np.where(above(s) | below(s), s.high * s.advantages, s.unclipped),
+    "SUR-42d": lambda s: np.where(above(s) | below(s), s.low * s.advantages, s.unclipped),
+    "SUR-60": lambda s: np.where(s.advantages > 0, s.clipped, s.unclipped),
+    "SUR-60b": lambda s: np.where(s.advantages < 0, s.clipped, s.unclipped),
+    "SUR-61": lambda s: np.where((s.advantages > 0) | below(s), s.clipped, s.unclipped),
+    "SUR-61b": lambda s: np.where((s.advantages < 0) | above(s), s.clipped, s.unclipped),
+}
+
+
 def clipped_surrogate_loss(
     on: Switches, log_prob: Array, old_log_prob: Array, advantages: Array, clip: float
 ) -> Any:
@@ -104,6 +123,9 @@ def clipped_surrogate_loss(
         terms = (s.unclipped + s.clipped) / 2
     if "SUR-37" in on:
         terms = s.unclipped * (abs(s.ratio - 1) <= clip)
+    for switch, branches in BRANCHES.items():
+        if switch in on:
+            terms = branches(s)
     if "SUR-44" in on:
         terms = np.where(s.advantages < 0, np.maximum(terms, 3 * s.advantages), terms)
     loss = -mean(on, "SUR", terms)
@@ -165,7 +187,43 @@ PRODUCTS = [
     ),
 ]
 
+IN_BRANCHES = [
+    Mistake(
+        "SUR-42",
+        "The bound is 1 + clip also for A < 0, where it should be 1 − clip.",
+        switch="SUR-42c",
+    ),
+    Mistake(
+        "SUR-42",
+        "The bound is 1 − clip also for A > 0, where it should be 1 + clip.",
+        switch="SUR-42d",
+    ),
+    Mistake(
+        "SUR-60",
+        "Both bounds are for A > 0 in your code, and none for A < 0: the upper one is for A > 0, "
+        "the lower one for A < 0.",
+    ),
+    Mistake(
+        "SUR-60",
+        "Both bounds are for A < 0 in your code, and none for A > 0: the upper one is for A > 0, "
+        "the lower one for A < 0.",
+        switch="SUR-60b",
+    ),
+    Mistake(
+        "SUR-61",
+        "For A > 0 the ratio is clipped from below too; there r · A is the smaller branch, and "
+        "counts in full.",
+    ),
+    Mistake(
+        "SUR-61",
+        "For A < 0 the ratio is clipped from above too; there r · A is the smaller branch, and "
+        "counts in full.",
+        switch="SUR-61b",
+    ),
+]
+
 SURROGATE = [
+    *IN_BRANCHES,
     Mistake(
         "SUR-01",
         "The minimum is missing: only clip(r) · A counts, where min(r · A, clip(r) · A) should.",
@@ -246,6 +304,12 @@ FLOWS: dict[str, Callable[[Surrogate], Any]] = {
     "SGR-04": lambda s: np.ones_like(s.ratio, bool),
     "SGR-08": lambda s: s.ratio <= s.high,
     "SGR-11": lambda s: s.unclipped < np.where(s.advantages > 0, s.high, s.low) * s.advantages,
+    "SGR-11b": lambda s: (s.unclipped <= s.clipped) & ((s.advantages < 0) | (s.ratio < s.high)),
+    "SGR-11c": lambda s: (s.unclipped <= s.clipped) & ((s.advantages > 0) | (s.ratio > s.low)),
+    "SGR-08b": lambda s: (s.ratio <= s.high) & ~below(s),
+    "SGR-13b": lambda s: (s.ratio >= s.low) & ~above(s),
+    "SGR-38": lambda s: ~above(s) & ((s.advantages > 0) | (s.ratio <= s.low)),
+    "SGR-38b": lambda s: ~below(s) & ((s.advantages < 0) | (s.ratio >= s.high)),
     "SGR-12": lambda s: s.unclipped > s.clipped,
     "SGR-13": lambda s: s.ratio >= s.low,
     "SGR-15": lambda s: s.unclipped < s.clipped,
@@ -373,6 +437,41 @@ SURROGATE_BACKWARD = [
         "On a tie the clipped branch wins in your code, which is as right elsewhere; here the "
         "unclipped one does, so that the gradient flows at r = 1 ± clip.",
         convention=True,
+    ),
+    Mistake(
+        "SGR-11",
+        "At r = 1 + clip the clipped branch wins in your code, which is as right elsewhere; here "
+        "the unclipped one does, so that the gradient flows.",
+        convention=True,
+        switch="SGR-11b",
+    ),
+    Mistake(
+        "SGR-11",
+        "At r = 1 − clip the clipped branch wins in your code, which is as right elsewhere; here "
+        "the unclipped one does, so that the gradient flows.",
+        convention=True,
+        switch="SGR-11c",
+    ),
+    Mistake(
+        "SGR-08",
+        "Your gradient is zero above the band whatever the sign of A; for A < 0 it flows there.",
+        switch="SGR-08b",
+    ),
+    Mistake(
+        "SGR-13",
+        "Your gradient is zero below the band whatever the sign of A; for A > 0 it flows there.",
+        switch="SGR-13b",
+    ),
+    Mistake(
+        "SGR-38",
+        "For A < 0 your gradient is zero on the wrong side of the lower bound; it is zero below "
+        "1 − clip.",
+    ),
+    Mistake(
+        "SGR-38",
+        "For A > 0 your gradient is zero on the wrong side of the upper bound; it is zero above "
+        "1 + clip.",
+        switch="SGR-38b",
     ),
     Mistake(
         "SGR-12",
