@@ -317,3 +317,9 @@ def test_the_report_names_versions_and_limits():
     report = grade(submission(GAE), assignment("gae"))
     assert [name for name, _ in report.versions] == ["npppo", "numpy", "python"]
     assert "wall clock" in report.limits
+
+
+def test_nothing_is_written_where_the_user_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    graded(GAE.replace("- v[t]", "+ v[t]"), "gae")
+    assert list(tmp_path.iterdir()) == []
