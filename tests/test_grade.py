@@ -295,7 +295,7 @@ def test_a_function_that_hangs_costs_only_itself():
 HANGS = """
 right = gae
 def gae(r, *rest):
-    while r.shape == (5, 1):
+    while r.dtype == float and (r == r.round()).all():
         pass
     return right(r, *rest)
 """
