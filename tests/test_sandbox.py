@@ -873,7 +873,7 @@ def test_starting_takes_a_moment():
 def test_a_worker_that_cannot_start_is_not_the_students_fault(monkeypatch):
     monkeypatch.setattr(parent.worker, "__file__", "no such file")
     with (
-        pytest.raises(RuntimeError, match="the worker does not start"),
+        pytest.raises(OSError, match="the worker does not start"),
         open_sandbox("") as sandbox,
     ):
         sandbox.load(NAMES)

@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -88,11 +89,13 @@ def nested_lists(x):
     return x
 
 
-@pytest.mark.parametrize("style", [flat_arrays, nested_lists])
-def test_a_program_that_knows_only_the_files_gets_full_marks(vectors, tmp_path, style):
+def test_a_program_that_knows_only_the_files_gets_full_marks(vectors, tmp_path):
     for path in vectors.glob("*.json"):
         content = strict(path.read_text())
-        results = [style(result) for result in solve(content, vectors)]
+        styles = cycle([flat_arrays, nested_lists])
+        results = [
+            style(result) for style, result in zip(styles, solve(content, vectors), strict=False)
+        ]
         answer = {"function": content["function"], "results": results}
         (tmp_path / path.name).write_text(json.dumps(answer, allow_nan=False))
     report = grade_answers(tmp_path, read_assignment())
@@ -102,8 +105,8 @@ def test_a_program_that_knows_only_the_files_gets_full_marks(vectors, tmp_path, 
 
 
 def test_copied_results_get_full_marks(vectors):
-    report = grade_answers(vectors, read_assignment())
-    assert [f.name for f in report.functions if f.status != "passed"] == []
+    report = grade_answers(vectors, assignment("gae orthogonal ppo_loss adam_step"))
+    assert [f.status for f in report.functions] == ["passed"] * 4
 
 
 def bits(x):

@@ -13,11 +13,20 @@ import numpy as np
 from .. import contract
 from .compare import DOUBLE, MIXED, SINGLE, close, single_precision
 from .exercise import Array, Case, Exercise
-from .exercises import BROKE, forward_of, has_backward, observed, reference
+from .exercises import (
+    BROKE,
+    CRASHED,
+    forward_of,
+    has_backward,
+    no_result,
+    observed,
+    reference,
+)
 from .judge import (
     CHANGED,
     COUNT,
     NONE,
+    NONFINITE,
     RANDOM,
     SINGLE_PRECISION,
     VALUE,
@@ -27,7 +36,7 @@ from .judge import (
     from_lists,
     judge,
 )
-from .sandbox import Call, Opaque, Outcome, Sandbox
+from .sandbox import Call, Outcome, Sandbox
 
 RAISED = "raised"
 STOPPED = "stopped"  # out of time, dead, or not run because of that
@@ -57,6 +66,11 @@ class Attempt:
         return not any(self.faults)
 
     @property
+    def rights(self) -> int:
+        """How many cases are right."""
+        return self.faults.count(None)
+
+    @property
     def missing(self) -> bool:
         """Whether it was left as the starter file has it."""
         return all(outcome.not_implemented for outcome in self.outcomes)
@@ -70,13 +84,17 @@ class Attempt:
         ]
 
 
+# Exceptions that stand for an overflow or a division by zero.
+NUMERICAL = ("OverflowError", "ZeroDivisionError", "FloatingPointError")
 UNLIKE = object()  # what no variant does
 
 
 def observe(exercise: Exercise, case: Case, outcome: Outcome) -> Any:
     if outcome.kind == RAISED:
         forward = outcome.stage == FORWARD and exercise.name.endswith("_backward")
-        return UNLIKE if forward else BROKE
+        if forward or outcome.error is None:
+            return UNLIKE
+        return BROKE if outcome.error.type in NUMERICAL else CRASHED
     if outcome.kind != "value" or not outcome.paired or strange(outcome.value):
         return UNLIKE
     return observed(exercise, case, outcome.value)
@@ -85,7 +103,7 @@ def observe(exercise: Exercise, case: Case, outcome: Outcome) -> Any:
 def strange(tree: Any) -> bool:
     if isinstance(tree, list | tuple):
         return any(strange(x) for x in tree)
-    return tree is None or isinstance(tree, Opaque | str)
+    return np.asarray(tree).dtype.kind not in "biuf"
 
 
 def attempt(
@@ -175,13 +193,15 @@ def verdict(exercise: Exercise, case: Case, expected: Any, outcome: Outcome) -> 
         return Verdict(fault)
     if exercise.battery.observe is None:
         return judge(exercise.name, case, expected, outcome.value)
+    plain = judge(exercise.name, case, expected, outcome.value)
+    if plain.fault is not None and plain.fault.kind not in (VALUE, NONFINITE):
+        return plain
     right = observed(exercise, case, expected)
     got = observe(exercise, case, in_arrays(expected, outcome))
     coarser = SINGLE if single_precision(outcome.value) else MIXED
     for tolerance in (DOUBLE, coarser):
-        if got is not UNLIKE and got is not BROKE and close(got, right, tolerance):
+        if got is not UNLIKE and not no_result(got) and close(got, right, tolerance):
             return Verdict(None, frozenset([SINGLE_PRECISION] * (tolerance is coarser)))
-    plain = judge(exercise.name, case, expected, outcome.value)
     return Verdict(plain.fault or Fault(VALUE, "is not what was asked for"))
 
 

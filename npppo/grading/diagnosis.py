@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from .attempt import FORWARD, LAYOUT, RAISED, STOPPED, UNLIKE, Attempt
+from .excuse import flat
 from .exercise import Mistake, Switches
 from .judge import CHANGED, COUNT, INTEGER, NONE, RANDOM, SHAPE, TYPE, Fault
 from .match import Variants
@@ -92,6 +93,9 @@ def from_catalogue(attempt: Attempt, variants: Variants | None) -> Diagnosis | N
         ids = dict.fromkeys(m.id for m in single)
         message = " Or: ".join(dict.fromkeys(m.sentence for m in single))
         return Diagnosis("/".join(ids), message, tuple(single), frozenset([single[0].switch]))
+    hollow = constant(attempt)
+    if hollow is not None:
+        return Diagnosis("ANY-06", f"The result is always {hollow:.6g}, whatever the arguments.")
     double = variants.pairs(outcomes)
     if not 1 <= len(double) <= ALTERNATIVES:
         return None
@@ -101,6 +105,12 @@ def from_catalogue(attempt: Attempt, variants: Variants | None) -> Diagnosis | N
     return Diagnosis(
         "/".join(ids), "Two mistakes: " + " Or: ".join(texts), tuple(alternatives[0]), double[0]
     )
+
+
+def constant(attempt: Attempt) -> float | None:
+    """The number that all results consist of, if there is only one."""
+    numbers = {float(x) for o in attempt.outcomes if o.kind == "value" for x in flat(o.value)}
+    return numbers.pop() if len(numbers) == 1 else None
 
 
 def first(attempt: Attempt, kind: str | None = None) -> Fault:

@@ -41,7 +41,18 @@ DIFFERENTIABLE = {
     "ppo_loss": (0, 1),
 }
 
-BROKE = None  # the result of a call that raised, or gave nan or an infinity
+BROKE = None  # the result of a call that gave nan or an infinity, or raised for such a reason
+
+
+class Crashed:
+    """The result of a call that raised for another reason, as where shapes do not fit."""
+
+
+CRASHED = Crashed()
+
+
+def no_result(x: Any) -> bool:
+    return x is BROKE or x is CRASHED
 
 
 def has_backward(name: str) -> bool:
@@ -80,15 +91,18 @@ def outcome(exercise: Exercise, on: Switches, case: Case) -> Any:
     try:
         with np.errstate(all="ignore"):
             result = varied(exercise, on, case)
-    except (ArithmeticError, ValueError, IndexError, TypeError):
+    except ArithmeticError:
         return BROKE
+    except (ValueError, IndexError, TypeError):
+        return CRASHED
     return observed(exercise, case, result)
 
 
 def observed(exercise: Exercise, case: Case, result: Any) -> Any:
     if exercise.battery.observe is not None:
         try:
-            result = exercise.battery.observe(case, result)
+            with np.errstate(all="ignore"):
+                result = exercise.battery.observe(case, result)
         except (ArithmeticError, ValueError, IndexError, TypeError):
             return BROKE
     return result if finite(result) else BROKE

@@ -13,9 +13,12 @@ from .exercises import forward_of, has_backward
 from .judge import labels, number
 from .sandbox import Opaque
 
+MOST = 60  # entries that are worth printing
+
 
 def example(module: str, name: str, case: Case, expected: Any, got: Any, index: Any = None) -> str:
     """The call, what it should give, and what it gave, with a mark at the first wrong entry."""
+    module = module if module.isidentifier() else "submission"
     forward = forward_of(name)
     functions = forward if forward == name else f"{forward}, {name}"
     lines = ["import numpy as np", f"from {module} import {functions}", ""]
@@ -81,7 +84,7 @@ def results(names: tuple[str, ...], expected: Any, got: Any, index: Any) -> list
     right = f"# {label}expected {described(expected)}"
     wrong = f"# {label}got      {described(got)}"
     mark = []
-    if index is not None and isinstance(got, np.ndarray | float | int) and np.ndim(got):
+    if index is not None and isinstance(got, np.ndarray) and 0 < got.size <= MOST:
         start, width = span(np.asarray(got), tuple(index))
         offset = len(f"# {label}got      ")
         mark = ["#" + " " * (offset + start - 1) + "^" * width + f" {list(index)}"]
@@ -92,11 +95,16 @@ def described(x: Any) -> str:
     """Six digits of each number, the same on every version of NumPy."""
     if isinstance(x, Opaque):
         return x.description
+    if np.size(x) > MOST if isinstance(x, np.ndarray) else isinstance(x, list) and len(x) > MOST:
+        return (
+            f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else f"a list of {len(x)}"
+        )
     if isinstance(x, list | tuple):
         return "[" + ", ".join(map(described, x)) + "]"
     if isinstance(x, np.ndarray) and x.ndim:
         return "[" + ", ".join(map(described, x)) + "]"
-    return number(x) if isinstance(x, np.ndarray | np.generic | float | int) else repr(x)
+    numeric = isinstance(x, np.ndarray | np.generic | float | int | complex)
+    return number(x) if numeric else repr(x)[:MOST]
 
 
 def span(array: Array, index: tuple[int, ...]) -> tuple[int, int]:

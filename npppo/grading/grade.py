@@ -30,6 +30,8 @@ from .submission import Submission, defined_in, stubs_in
 # Of a function's points: the battery's strata share the first, the others are for what has no
 # stratum of its own.
 BATTERY, MANNERS, SEARCH = 0.8, 0.1, 0.1
+LEFT_ALONE = "arguments left alone"
+BUDGET = 20  # times the seconds of one function, for the whole file
 SEARCH_EXAMPLES = 25
 SHRINK_EXAMPLES, SHRINK_CALLS = 200, 200
 # What an example shows should be plain to see.
@@ -53,6 +55,7 @@ class Marked:
 def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Report:
     """Grade a file; the same file, assignment and salt give the same report, times aside."""
     start = time.perf_counter()
+    until = start + BUDGET * assignment.seconds
     limits = Limits(
         load_seconds=assignment.seconds,
         call_seconds=assignment.seconds,
@@ -71,7 +74,7 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
     ]
     attempts: dict[str, Attempt] = {}
     beyond: dict[str, tuple[Case, Fault] | None] = {}
-    for name, sandbox in started(submission, limits, here):
+    for name, sandbox in started(submission, limits, here, until):
         exercise = EXERCISES[name]
         rng = np.random.default_rng(seed(submission, salt, name))
         attempts[name] = tried = attempt(sandbox, exercise, exercise.battery.draw(rng))
@@ -82,8 +85,9 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
         name: tried for name, tried in attempts.items() if not tried.right and not tried.missing
     }
     marked = {name: Marked(tried, beyond=beyond[name]) for name, tried in attempts.items()}
-    marked |= excused(submission, limits, wrong)
-    for name, sandbox in started(submission, limits, [n for n in here if unsettled(marked[n])]):
+    marked |= excused(submission, limits, wrong, until)
+    open_questions = [name for name in marked if unsettled(marked[name])]
+    for name, sandbox in started(submission, limits, open_questions, until):
         marked[name] = explained(sandbox, marked[name], submission, salt)
         if repeats(marked, name):
             marked[name] = replace(marked[name], excused_by=frozenset([forward_of(name)]))
@@ -112,15 +116,18 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
 def seed(submission: Submission, salt: str, name: str) -> int:
     """Not to be foreseen without the salt, and the same every time."""
     digest = hashlib.sha256()
-    for part in (salt.encode(), submission.data, name.encode()):
+    for part in (salt.encode("utf-8", "surrogateescape"), submission.data, name.encode()):
         digest.update(len(part).to_bytes(8, "big") + part)
     return int.from_bytes(digest.digest()[:8], "big")
 
 
 def started(
-    submission: Submission, limits: Limits, names: Sequence[str]
+    submission: Submission, limits: Limits, names: Sequence[str], until: float
 ) -> Iterator[tuple[str, Sandbox]]:
-    """A loaded sandbox for each function; the next one starts while this one is at work."""
+    """A loaded sandbox for each function; the next one starts while this one is at work.
+
+    Ends early when the time is over, as for a file that trains whenever it is loaded.
+    """
     ahead: Sandbox | None = Sandbox(submission.chunks, limits) if names else None
     try:
         for k, name in enumerate(names):
@@ -131,6 +138,8 @@ def started(
                 if k + 1 < len(names):
                     ahead = Sandbox(submission.chunks, limits)
                 yield name, sandbox
+            if time.perf_counter() > until:
+                return
     finally:
         if ahead is not None:
             ahead.close()
@@ -165,37 +174,47 @@ def searched(sandbox: Sandbox, exercise: Exercise, seed: int) -> tuple[Case, Fau
 
 
 def excused(
-    submission: Submission, limits: Limits, wrong: Mapping[str, Attempt]
+    submission: Submission, limits: Limits, wrong: Mapping[str, Attempt], until: float
 ) -> dict[str, Marked]:
     """The wrong attempts again, less what is another function's fault."""
     again = {name: Marked(tried) for name, tried in wrong.items()}
     given: dict[str, frozenset[str]] = {}
     questions = [name for name in wrong if suspects(name, wrong)]
-    for name, sandbox in started(submission, limits, questions):
+    for name, sandbox in started(submission, limits, questions, until):
         tried, blame = wrong[name], frozenset[str]()
         parts = suspects(name, wrong)
         better, asked = without(sandbox, tried, parts)
-        if asked & set(wrong):
+        # a caller may make up for what its part does wrong, and be worse off with a right one
+        if asked & set(wrong) and better.rights >= tried.rights:
             tried, blame = better, asked & set(wrong)
             again[name] = Marked(tried, parts, blame if tried.right else frozenset())
         forward = forward_of(name)
-        backward = name != forward and forward in wrong
-        if backward and not tried.right and follows_own_forward(sandbox, wrong[name]):
-            blame |= {forward}
-            again[name] = Marked(wrong[name], (), blame)
+        if name != forward and forward in wrong and not tried.right and serious(wrong[forward]):
+            with Sandbox(submission.chunks, limits) as fresh:
+                fresh.load(list(EXERCISES))
+                if follows_own_forward(fresh, wrong[name]):
+                    blame |= {forward}
+                    again[name] = Marked(wrong[name], (), blame)
         given[name] = blame
     for name in in_circles(given):
         again[name] = Marked(wrong[name])
     return again
 
 
+def serious(forward: Attempt) -> bool:
+    """Whether a wrong forward is partly right, or wrong in a known way.
+
+    Of anything else the right gradient may be far too easy.
+    """
+    return any(strata_right(forward).values()) or bool(diagnose(forward).mistakes)
+
+
 def repeats(marked: Mapping[str, Marked], name: str) -> bool:
     """Whether a backward makes the very mistake of its forward, which is charged there."""
-    forward = marked[forward_of(name)].diagnosis
-    own = marked[name].diagnosis
-    if name == forward_of(name) or forward is None or own is None or not own.mistakes:
+    if name == forward_of(name) or forward_of(name) not in marked:
         return False
-    return own.id == forward.id
+    forward, own = marked[forward_of(name)].diagnosis, marked[name].diagnosis
+    return forward is not None and own is not None and own.mistakes != () and own.id == forward.id
 
 
 def unsettled(marked: Marked) -> bool:
@@ -307,7 +326,9 @@ def trivial(case: Case, expected: Any) -> bool:
     if isinstance(expected, list | tuple):
         return all(trivial(case, x) for x in expected)
     expected = np.asarray(expected)
-    if any(close(expected, x, CLEAR) for x in [*case.args, case.dout] if isinstance(x, np.ndarray)):
+    given = [x for x in [*case.args, case.dout] if isinstance(x, np.ndarray)]
+    means = [sign * np.mean(x) for x in given for sign in (1, -1)]
+    if any(close(expected, x, CLEAR) for x in [*given, *means]):
         return True
     return any(close(expected, np.full(expected.shape, c), CLEAR) for c in (0.0, 1.0, np.nan))
 
@@ -335,16 +356,20 @@ def marks(task: Task, marked: Marked) -> tuple[Part, ...]:
         parts.append(Part(stratum, best if ok else 0.0, best, message))
     if not marked.called:
         return tuple(parts)
-    some, every = any(right.values()), all(right.values())
-    polite = some and (tried.manners is None or bool(marked.excused_by))
-    message = "" if polite or tried.manners is None else f"It {tried.manners.text}."
+    share = sum(task.strata[stratum] for stratum, ok in right.items() if ok) / whole
+    message = f"It {tried.manners.text}." if tried.manners is not None else ""
     best = shares[1] * task.points
-    parts.append(Part("arguments left alone", best if polite else 0.0, best, message))
+    parts.append(Part(LEFT_ALONE, 0.0 if message else share * best, best, message))
     best = shares[2] * task.points
-    ok = every and marked.beyond is None
+    ok = all(right.values()) and marked.beyond is None
     message = f"It {marked.beyond[1].text}." if marked.beyond else ""
     parts.append(Part("further inputs", best if ok else 0.0, best, message))
     return tuple(parts)
+
+
+def rude(parts: Sequence[Part]) -> float:
+    """What overwritten arguments cost."""
+    return sum(part.max_score for part in parts if part.name == LEFT_ALONE and part.message)
 
 
 def report_of(name: str, task: Task, marked: Marked, assignment: Assignment) -> FunctionReport:
@@ -368,10 +393,10 @@ def report_of(name: str, task: Task, marked: Marked, assignment: Assignment) -> 
     elif found is not None:
         message = found.message
         if found.convention:
-            credit = max(
+            credit = min(
                 assignment.credit.get(m.id, assignment.conventions) for m in found.mistakes
             )
-            score = max(score, credit * task.points)
+            score = max(score, credit * (task.points - rude(parts)))
             message = f"Another convention than this one's. {message}"
     kinds = {fault.kind if fault else None for fault in tried.faults}
     if score >= task.points:
@@ -426,7 +451,9 @@ def load_messages(loaded: Loaded) -> tuple[str, ...]:
 def unattempted(
     name: str, task: Task, loaded: Loaded, messages: tuple[str, ...], submission: Submission
 ) -> FunctionReport:
-    if name in loaded.defined - stubs_in(submission):
+    if name in loaded.defined - stubs_in(submission) and forward_of(name) in loaded.defined:
+        message, status = "Not graded: the file takes too long to load.", "error"
+    elif name in loaded.defined - stubs_in(submission):
         message, status = f"It needs the cache of {forward_of(name)}, which is not there.", "error"
     elif name not in loaded.defined and name in defined_in(submission):
         message, status = (

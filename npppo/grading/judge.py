@@ -132,6 +132,8 @@ def compare_arrays(
     if isinstance(got, str):
         return Fault(TYPE, f"returned a string, expected {form(expected)}")
     got = np.asarray(got)
+    if got.dtype.kind not in "biufc":
+        return Fault(TYPE, f"returned no numbers, expected {form(expected)}")
     if got.shape != expected.shape:
         return Fault(SHAPE, f"returned shape {got.shape}, expected {expected.shape}")
     if got.dtype.kind == "c":
@@ -176,7 +178,8 @@ def at(index: tuple[int, ...]) -> str:
 
 def number(x: Any) -> str:
     """The same on every version of NumPy."""
-    return str(int(x)) if np.asarray(x).dtype.kind in "biu" else f"{float(x):.6g}"
+    kind = np.asarray(x).dtype.kind
+    return str(int(x)) if kind in "biu" else f"{x:.6g}" if kind == "c" else f"{float(x):.6g}"
 
 
 def form(x: Any) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 
 from .compare import DOUBLE, SINGLE, Tolerance, close
 from .exercise import RIGHT, Case, Exercise, Mistake, Switches
-from .exercises import BROKE, outcome
+from .exercises import no_result, outcome
 
 
 def agree(a: Any, b: Any, tolerance: Tolerance) -> bool:
     """Whether two outcomes are the same. How a call broke depends on style, that it broke not."""
-    if a is BROKE or b is BROKE:
+    if no_result(a) or no_result(b):
         return a is b
     return close(a, b, tolerance)
 
@@ -52,6 +52,8 @@ class Variants:
     def singles(self, outcomes: Sequence[Any]) -> list[Mistake]:
         """The single mistakes that explain all; several where no case tells them apart."""
         mistakes = self.exercise.mistakes
+        if all(map(no_result, outcomes)):
+            return []
         for tolerance in (DOUBLE, SINGLE):
             candidates = (frozenset([m.switch]) for m in mistakes)
             found = self.explaining(outcomes, candidates, tolerance)
@@ -60,7 +62,14 @@ class Variants:
         return []
 
     def pairs(self, outcomes: Sequence[Any]) -> list[Switches]:
-        """The pairs of mistakes that explain all."""
+        """The pairs of mistakes that explain all, where there is more to explain than failures."""
+        wrong = [
+            k
+            for k, got in enumerate(outcomes)
+            if not agree(got, self.outcome(RIGHT, k), SINGLE) and not no_result(got)
+        ]
+        if not wrong:
+            return []
         candidates = (
             frozenset([first.switch, second.switch])
             for first, second in combinations(self.exercise.mistakes, 2)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .compare import DOUBLE, SINGLE, close
 from .exercise import Array, Case
+from .exercises import EXERCISES
 from .judge import labels
 
 
@@ -38,6 +39,8 @@ def observation(
     name: str, cases: Sequence[Case], expected: Sequence[Any], got: Sequence[Any]
 ) -> Observation | None:
     """The first that fits; results that have not the right form are left out."""
+    if any(result is None for result in got):
+        return None  # what holds for some of the results only is no observation
     pairs = [
         Pair(label, e, g, case)
         for case, right, result in zip(cases, expected, got, strict=True)
@@ -51,7 +54,10 @@ def observation(
         label for right in expected for label, _, _ in arrays(labels(name, right), right, right)
     }
     subject = " and ".join(sorted(faulty)) if faulty < all_labels else "The result"
-    for look in (factor, transposed, offset, signs, last_row, single_row):
+    looks = [factor, transposed, offset, signs, last_row]
+    if EXERCISES[name].battery.inputs[0].letters.startswith("N"):
+        looks.append(single_row)
+    for look in looks:
         found = look(pairs)
         if found is not None:
             return Observation(found.id, f"{subject} {found.sentence}")
@@ -148,6 +154,8 @@ def signs(pairs: Sequence[Pair]) -> Observation | None:
 
 def last_row(pairs: Sequence[Pair]) -> Observation | None:
     wrong = [p for p in pairs if p.wrong and p.expected.ndim]
+    if len(wrong) < 3:
+        return None
     for end, rest, row in (("last", slice(None, -1), -1), ("first", slice(1, None), 0)):
         if (
             len(wrong) == sum(p.wrong for p in pairs)
@@ -159,7 +167,8 @@ def last_row(pairs: Sequence[Pair]) -> Observation | None:
 
 
 def single_row(pairs: Sequence[Pair]) -> Observation | None:
-    one = [p for p in pairs if lengths_of(p.case).get("N") == 1]
-    if one and not any(p.wrong for p in one):
+    one = [p for p in pairs if lengths_of(p.case).get("N") == 1 and np.any(p.expected)]
+    more = [p for p in pairs if lengths_of(p.case).get("N") != 1]
+    if len(one) > 1 and not any(p.wrong for p in one) and all(p.wrong for p in more):
         return Observation(None, "is right for a batch of one row and wrong for longer ones.")
     return None

@@ -424,7 +424,7 @@ class _Process:
             ready = False
         if not ready:
             self.close()
-            raise RuntimeError(f"the worker does not start: {self.printed() or 'no output'}")
+            raise OSError(f"the worker does not start: {self.printed() or 'no output'}")
 
     def send(self, *message: Any) -> None:
         self.send_packed(pack(message, limit=1 << 31, strict=True))

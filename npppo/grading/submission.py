@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,15 +78,18 @@ def cells(path: Path, text: str) -> list[tuple[str, str]]:
     return [(f"{path.name}, code cell {i}", python(s)) for i, s in enumerate(sources, 1)]
 
 
+# What of a notebook is not Python: %magic, !command, help?, and x = %magic or !command.
+SHELL = re.compile(r"^(\s*)(?:[%!?].*|[\w.\[\]]+\?+\s*$|[\w., ]+=\s*[%!].*)")
+# Cells that are Python but for their first line; the others are in another language.
+TIMED = ("%%time", "%%timeit", "%%capture", "%%prun")
+
+
 def python(source: str) -> str:
-    if source.lstrip().startswith("%%"):
-        return ""  # a whole cell in another language, or timed
-    return "\n".join(
-        line[: len(line) - len(line.lstrip())] + "pass"
-        if line.lstrip()[:1] in ("%", "!", "?")
-        else line
-        for line in source.split("\n")
-    )
+    """The cell with such lines made into nothing; the others keep their numbers."""
+    first = source.lstrip().split(maxsplit=1)[:1]
+    if first and first[0].startswith("%%") and first[0] not in TIMED:
+        return ""
+    return "\n".join(SHELL.sub(r"\1pass", line) for line in source.split("\n"))
 
 
 def defined_in(submission: Submission) -> dict[str, list[ast.stmt]]:
@@ -98,7 +102,7 @@ def defined_in(submission: Submission) -> dict[str, list[ast.stmt]]:
                     bodies[node.name] = node.body
                 elif isinstance(node, ast.Assign):  # it may take a function's place
                     for target in node.targets:
-                        bodies.pop(ast.unparse(target), None)
+                        bodies.pop(getattr(target, "id", ""), None)
     return bodies
 
 
@@ -109,9 +113,11 @@ def stubs_in(submission: Submission) -> frozenset[str]:
 
 def is_stub(body: list[ast.stmt]) -> bool:
     *docstring, last = body
+    if not isinstance(last, ast.Raise):
+        return False
+    raised = last.exc.func if isinstance(last.exc, ast.Call) else last.exc
     return (
-        isinstance(last, ast.Raise)
-        and last.exc is not None
-        and ast.unparse(last.exc).startswith("NotImplementedError")
+        isinstance(raised, ast.Name)
+        and raised.id == "NotImplementedError"
         and all(isinstance(x, ast.Expr) and isinstance(x.value, ast.Constant) for x in docstring)
     )

@@ -52,13 +52,14 @@ def terminal(report: Report, colour: bool = False) -> str:
     hidden = sum(f.visibility != "visible" for f in report.functions)
     if hidden:
         lines.append(f"({hidden} of the functions count, but are not shown to students yet)")
-    lines.append("limits that held: " + ", ".join(report.limits))
+    if report.limits:
+        lines.append("limits that held: " + ", ".join(report.limits))
     return "\n".join(lines) + "\n"
 
 
 def explanation(f: FunctionReport) -> list[str]:
     """Message first, then the example, then the rest."""
-    lost = [p.name for p in f.parts if p.score < p.max_score]
+    lost = [p.name for p in f.parts if p.message]
     kept = [p.name for p in f.parts if p.score >= p.max_score]
     text = wrap(f.message + (f"  [{f.mistake}]" if f.mistake else ""), WIDTH)
     if lost and kept:

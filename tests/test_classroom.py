@@ -1,0 +1,173 @@
+"""A folder of submissions: every file its row, the same marks as alone, equal mistakes together."""
+
+import csv
+import io
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from handins import assignment
+
+from npppo.grading import classroom
+from npppo.grading.classroom import clusters_table, grade_class, marks_table, submissions
+from npppo.grading.grade import grade
+from npppo.grading.submission import read_submission
+
+TASKS = assignment("tanh approx_kl")
+RIGHT = """
+import numpy as np
+def tanh(x):
+    return np.tanh(x), None
+def approx_kl(new, old):
+    return np.mean(np.exp(new - old) - 1 - (new - old))
+"""
+# Wrong in the same way, which no catalogue knows, written in two ways.
+ODD = "import numpy as np\ndef tanh(x):\n    return np.tanh(x) * np.cos(3 * x), None\n"
+ODD_TOO = "import numpy\ndef tanh(y):\n    t = numpy.cos(y * 3)\n    return t * numpy.tanh(y), 1\n"
+OTHER = "import numpy as np\ndef tanh(x):\n    return np.tanh(x) + np.sin(5 * x) ** 2, None\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("class")
+    cell = {"cell_type": "code", "source": RIGHT}
+    files = {
+        "ada/my_ppo.py": RIGHT,
+        "bob.ipynb": json.dumps({"cells": [cell]}),
+        "cem.py": ODD,
+        "dee.py": "def tanh(:\n",
+        "eve, 1.py": ODD_TOO,
+        "fay.py": OTHER,
+        "gus.py": RIGHT + "\nraise RuntimeError('one\\ntwo, \"three\"')\n",
+        "notes.txt": "no submission",
+        ".ipynb_checkpoints/bob.py": RIGHT,
+        "__MACOSX/ada.py": RIGHT,
+        "__pycache__/ada.py": RIGHT,
+        ".hidden.py": RIGHT,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def graded(folder):
+    return list(grade_class(submissions(folder), TASKS))
+
+
+def timeless(graded):
+    return [replace(one, report=one.report and replace(one.report, seconds=0.0)) for one in graded]
+
+
+NAMES = ["ada/my_ppo.py", "bob.ipynb", "cem.py", "dee.py", "eve, 1.py", "fay.py", "gus.py"]
+
+
+def test_which_files_are_submissions(folder):
+    assert [path.relative_to(folder).as_posix() for path in submissions(folder)] == NAMES
+
+
+def test_no_folder_and_an_empty_one(tmp_path):
+    with pytest.raises(ValueError, match="there is no folder"):
+        submissions(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"there are no \.py or .ipynb files"):
+        submissions(tmp_path)
+
+
+def test_the_marks_are_those_of_a_file_alone(folder, graded):
+    alone = grade(read_submission(folder / "cem.py"), TASKS)
+    assert timeless(graded)[2].report == replace(alone, seconds=0.0)
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        lambda: ThreadPoolExecutor(3),
+        lambda: ProcessPoolExecutor(2, mp_context=get_context("spawn")),
+    ],
+    ids=["threads", "processes"],
+)
+def test_any_executor_gives_the_same(folder, graded, executor):
+    with executor() as pool:
+        others = list(grade_class(submissions(folder)[::3], TASKS, executor=pool))
+    assert timeless(others) == timeless(graded)[::3]
+
+
+def test_the_salt_reaches_the_grader(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(classroom, "grade", lambda *args: seen.append(args[1:]))
+    list(grade_class([folder / "cem.py"], TASKS, "secret"))
+    assert seen == [(TASKS, "secret")]
+
+
+def test_the_table(folder, graded):
+    rows = list(csv.DictReader(io.StringIO(marks_table(graded, folder, TASKS))))
+    assert [Path(row["submission"]).as_posix() for row in rows] == NAMES
+    assert list(rows[0]) == [
+        "submission",
+        "score",
+        "max_score",
+        "tanh",
+        "approx_kl",
+        "mistakes",
+        "error",
+    ]
+    assert {row["max_score"] for row in rows} == {"20"}
+    ada, bob, cem, dee, _, _, gus = rows
+    assert (ada["score"], ada["tanh"], ada["approx_kl"], ada["error"]) == ("20", "10", "10", "")
+    assert bob["score"] == "20"
+    assert (cem["tanh"], cem["approx_kl"]) == (cem["score"], "")  # not attempted
+    assert (dee["score"], dee["tanh"]) == ("0", "")
+    assert "is not Python" in dee["error"]
+    assert gus["score"] == "20"
+    assert 'two, "three"' in gus["error"]
+
+
+def test_named_mistakes_are_in_the_table(tmp_path):
+    (tmp_path / "a.py").write_text("import numpy as np\ndef approx_kl(a, b):\n    pass\n")
+    graded = list(grade_class(submissions(tmp_path), TASKS))
+    (row,) = csv.DictReader(io.StringIO(marks_table(graded, tmp_path, TASKS)))
+    assert row["mistakes"] == "approx_kl: FORM-01"
+    assert len(clusters_table(graded, tmp_path).splitlines()) == 1
+
+
+def test_equal_mistakes_are_together(folder, graded):
+    text = clusters_table(graded, folder)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["function"], row["count"], row["submissions"]) for row in rows] == [
+        ("tanh", "2", "cem.py; eve, 1.py"),
+        ("tanh", "1", "fay.py"),
+    ]
+    assert rows[0]["behaviour"] != rows[1]["behaviour"]
+    assert all(row["message"] for row in rows)
+
+
+def test_a_file_on_which_the_grader_fails_costs_only_itself(folder, monkeypatch):
+    def broken(submission, *args):
+        if submission.name == "cem.py":
+            raise RuntimeError("no more processes")
+        return grade(submission, *args)
+
+    monkeypatch.setattr(classroom, "grade", broken)
+    paths = [folder / "cem.py", folder / "ada" / "my_ppo.py"]
+    cem, ada = grade_class(paths, assignment("tanh"))
+    assert cem.report is None
+    assert cem.error == "the grader failed: RuntimeError: no more processes"
+    assert ada.report.score == 10
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other names are bytes there")
+def test_names_of_files_need_not_be_utf_8(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.py"))
+    try:
+        path.write_text("def tanh(:\n")
+    except OSError:
+        pytest.skip("this file system wants UTF-8")
+    graded = list(grade_class(submissions(tmp_path), TASKS))
+    table = marks_table(graded, tmp_path, TASKS)
+    table.encode()
+    assert "is not Python" in table
