@@ -32,9 +32,9 @@ FLOORS = [
     "grading.batteries.optimizers "
     "grading.exercises grading.worker grading.sandbox grading.judge grading.attempt "
     "grading.match grading.observe grading.diagnosis grading.excuse grading.search "
-    "grading.explain grading.submission grading.assignment grading.report grading.grade "
-    "grading.writers grading.starter grading.vectors grading.classroom grading.gradescope "
-    "grading.selftest",
+    "grading.explain grading.submission grading.assignment grading.report grading.marks "
+    "grading.grade grading.writers grading.starter grading.vectors grading.classroom "
+    "grading.gradescope grading.selftest",
     "grading_cli cli __main__",
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules.split()}

@@ -34,6 +34,9 @@ SINGLE = Tolerance(1e-4, 1e-5, 1e-6)
 # Single precision somewhere on the way to a result in double precision.
 MIXED = Tolerance(3e-6, 2e-6, 1e-7)
 
+# What an example shows should be plain to see.
+CLEAR = Tolerance(1e-2, 1e-2, 1e-3)
+
 
 def close(a: Any, b: Any, tolerance: Tolerance) -> bool:
     """Whether two results of one form agree; nan agrees with nan, an infinity with itself."""

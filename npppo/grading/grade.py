@@ -6,50 +6,31 @@ import hashlib
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
 from . import search
-from .assignment import Assignment, Task
-from .attempt import FORWARD, RAISED, STOPPED, UNLIKE, Attempt, attempt, call, observe, verdict
-from .compare import Tolerance, close
+from .assignment import Assignment
+from .attempt import RAISED, STOPPED, UNLIKE, Attempt, attempt, call, observe, verdict
+from .compare import CLEAR, close
 from .diagnosis import Diagnosis, diagnose
 from .excuse import answers, follows_own_forward, in_circles, suspects, without
 from .exercise import Case, Exercise
 from .exercises import EXERCISES, forward_of, observed, outcome, reference
 from .explain import example
 from .judge import VALUE, Fault
+from .marks import Marked, load_messages, report_of, strata_right, unattempted
 from .match import agree
-from .report import FunctionReport, Part, Report
-from .sandbox import Limits, Loaded, Opaque, Sandbox
-from .submission import Submission, defined_in, stubs_in
+from .report import Report
+from .sandbox import Limits, Opaque, Sandbox
+from .submission import Submission, stubs_in
 
-# Of a function's points: the battery's strata share the first, the others are for what has no
-# stratum of its own.
-BATTERY, MANNERS, SEARCH = 0.8, 0.1, 0.1
-LEFT_ALONE = "arguments left alone"
 BUDGET = 20  # times the seconds of one function, for the whole file
 SEARCH_EXAMPLES = 25
 SHRINK_EXAMPLES, SHRINK_CALLS = 200, 200
-# What an example shows should be plain to see.
-CLEAR = Tolerance(1e-2, 1e-2, 1e-3)
-
-
-@dataclass(frozen=True)
-class Marked:
-    """A function's attempt after all questions are asked."""
-
-    attempt: Attempt
-    parts: tuple[str, ...] = ()  # the wrong functions in whose place it was given right ones
-    excused_by: frozenset[str] = frozenset()  # whose mistakes it only passes on
-    beyond: tuple[Case, Fault] | None = None  # wrong on an input that the search found
-    diagnosis: Diagnosis | None = None
-    example: str = ""
-    behaviour: str | None = None
-    called: bool = True  # False where only answers were handed in
 
 
 def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Report:
@@ -308,160 +289,3 @@ def rounded(tree: Any) -> Any:
     if isinstance(tree, np.ndarray | float | int):
         return [f"{x + 0.0:.4e}" for x in np.ravel(np.asarray(tree))]
     return str(tree)
-
-
-def strata_right(tried: Attempt) -> dict[str, bool]:
-    """Which strata are right in all their cases, unless all that is right is right by accident."""
-    right: dict[str, bool] = {}
-    telling = False
-    for case, fault in zip(tried.cases, tried.faults, strict=True):
-        right[case.stratum] = right.get(case.stratum, True) and fault is None
-    for case, expected in zip(tried.cases, tried.expected, strict=True):
-        telling = telling or (right[case.stratum] and not trivial(case, expected))
-    return right if telling else dict.fromkeys(right, False)
-
-
-def trivial(case: Case, expected: Any) -> bool:
-    """Whether a function that computes nothing could have answered: 0, 1, nan, or an argument."""
-    if isinstance(expected, list | tuple):
-        return all(trivial(case, x) for x in expected)
-    expected = np.asarray(expected)
-    given = [x for x in [*case.args, case.dout] if isinstance(x, np.ndarray)]
-    means = [sign * np.mean(x) for x in given for sign in (1, -1)]
-    if any(close(expected, x, CLEAR) for x in [*given, *means]):
-        return True
-    return any(close(expected, np.full(expected.shape, c), CLEAR) for c in (0.0, 1.0, np.nan))
-
-
-def marks(task: Task, marked: Marked) -> tuple[Part, ...]:
-    tried = marked.attempt
-    right = strata_right(tried)
-    if marked.excused_by:
-        right = dict.fromkeys(right, True)
-    whole = sum(task.strata.values())
-    shares = (BATTERY, MANNERS, SEARCH) if marked.called else (1.0, 0.0, 0.0)
-    parts = []
-    for stratum, weight in task.strata.items():
-        best = shares[0] * task.points * weight / whole
-        fault = next(
-            (
-                f
-                for c, f in zip(tried.cases, tried.faults, strict=True)
-                if f and c.stratum == stratum
-            ),
-            None,
-        )
-        ok = right[stratum]
-        message = "" if ok else f"It {fault.text}." if fault else "Right only by accident."
-        parts.append(Part(stratum, best if ok else 0.0, best, message))
-    if not marked.called:
-        return tuple(parts)
-    share = sum(task.strata[stratum] for stratum, ok in right.items() if ok) / whole
-    message = f"It {tried.manners.text}." if tried.manners is not None else ""
-    best = shares[1] * task.points
-    parts.append(Part(LEFT_ALONE, 0.0 if message else share * best, best, message))
-    best = shares[2] * task.points
-    ok = all(right.values()) and marked.beyond is None
-    message = f"It {marked.beyond[1].text}." if marked.beyond else ""
-    parts.append(Part("further inputs", best if ok else 0.0, best, message))
-    return tuple(parts)
-
-
-def rude(parts: Sequence[Part]) -> float:
-    """What overwritten arguments cost."""
-    return sum(part.max_score for part in parts if part.name == LEFT_ALONE and part.message)
-
-
-def report_of(name: str, task: Task, marked: Marked, assignment: Assignment) -> FunctionReport:
-    tried, found = marked.attempt, marked.diagnosis
-    if tried.missing:
-        return FunctionReport(
-            name,
-            "not attempted",
-            0.0,
-            task.points,
-            message="Not attempted.",
-            visibility=task.visibility,
-        )
-    parts = marks(task, marked)
-    lost = any(part.score < part.max_score for part in parts)
-    score = task.points if not lost else sum(part.score for part in parts)
-    message = "Right." if not lost else ""
-    if marked.excused_by:
-        message = f"Right, given your {' and '.join(sorted(marked.excused_by))}."
-        found = None
-    elif found is not None:
-        message = found.message
-        if found.convention:
-            credit = min(
-                assignment.credit.get(m.id, assignment.conventions) for m in found.mistakes
-            )
-            score = max(score, credit * (task.points - rude(parts)))
-            message = f"Another convention than this one's. {message}"
-    kinds = {fault.kind if fault else None for fault in tried.faults}
-    if score >= task.points:
-        status = "passed"
-    elif score > 0:
-        status = "partial"
-    else:
-        status = "error" if kinds <= {RAISED, STOPPED, FORWARD} else "failed"
-    notes = sorted({note for v in tried.verdicts for note in v.notes})
-    show = task.message
-    return FunctionReport(
-        name=name,
-        status=status,
-        score=round(score, 2),
-        max_score=round(task.points, 2),
-        mistake=found.id if found else None,
-        message=message,
-        example=marked.example if lost and show in ("example", "full") else "",
-        details=tuple(f"{p.name}: {p.message}" for p in parts if p.message)
-        if show == "full"
-        else (),
-        notes=tuple(f"{note[0].upper()}{note[1:]}." for note in notes),
-        parts=tuple(
-            replace(p, score=round(p.score, 4), max_score=round(p.max_score, 4)) for p in parts
-        )
-        if show != "name"
-        else (),
-        see=where(name),
-        behaviour=marked.behaviour,
-        visibility=task.visibility,
-    )
-
-
-def where(name: str) -> str:
-    """Where npppo derives it."""
-    from .. import contract
-
-    module = getattr(contract, forward_of(name)).__module__.replace(".", "/")
-    return f"{module}.py, {forward_of(name)}"
-
-
-def load_messages(loaded: Loaded) -> tuple[str, ...]:
-    """What went wrong while the file was loaded."""
-    messages = [f"Loading the file failed: it {loaded.failure}."] if loaded.failure else []
-    for error in loaded.errors:
-        where = f"{error.file}, line {error.line}: " if error.line else ""
-        messages.append(f"{where}{error}")
-    messages += [f"Not allowed while grading: {what}." for what in loaded.refused]
-    return tuple(messages)
-
-
-def unattempted(
-    name: str, task: Task, loaded: Loaded, messages: tuple[str, ...], submission: Submission
-) -> FunctionReport:
-    if name in loaded.defined - stubs_in(submission) and forward_of(name) in loaded.defined:
-        message, status = "Not graded: the file takes too long to load.", "error"
-    elif name in loaded.defined - stubs_in(submission):
-        message, status = f"It needs the cache of {forward_of(name)}, which is not there.", "error"
-    elif name not in loaded.defined and name in defined_in(submission):
-        message, status = (
-            "The file stopped before it was defined: " + " ".join(messages),
-            "error",
-        )
-    else:
-        message, status = "Not attempted.", "not attempted"
-    return FunctionReport(
-        name, status, 0.0, round(task.points, 2), message=message, visibility=task.visibility
-    )

@@ -20,8 +20,8 @@ from .attempt import attempted
 from .diagnosis import diagnose
 from .exercise import Case, Product, Rng
 from .exercises import EXERCISES, forward_of, reference
-from .grade import Marked, report_of
 from .judge import from_lists
+from .marks import Marked, report_of
 from .report import FunctionReport, Report
 from .sandbox import Opaque, Outcome
 from .worker import DEPTH
