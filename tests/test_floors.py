@@ -31,7 +31,7 @@ FLOORS = [
     "grading.batteries.gaussian grading.batteries.returns grading.batteries.losses "
     "grading.batteries.optimizers "
     "grading.exercises grading.worker grading.sandbox grading.judge grading.attempt "
-    "grading.match grading.observe grading.diagnosis grading.excuse grading.search "
+    "grading.match grading.observe grading.laws grading.diagnosis grading.excuse grading.search "
     "grading.explain grading.submission grading.assignment grading.report grading.marks "
     "grading.grade grading.writers grading.starter grading.vectors grading.classroom "
     "grading.gradescope grading.selftest",

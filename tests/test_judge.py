@@ -6,8 +6,10 @@ import pytest
 import npppo
 from npppo.grading.compare import DOUBLE, SINGLE, close
 from npppo.grading.exercise import Case, Product, Rng
+from npppo.grading.exercises import EXERCISES, reference
 from npppo.grading.explain import example
 from npppo.grading.judge import SINGLE_PRECISION, judge
+from npppo.grading.laws import LAWS, broken_law
 from npppo.grading.observe import observation
 from npppo.grading.sandbox import Opaque
 
@@ -140,6 +142,24 @@ def test_nothing_is_said_that_is_not_so():
     assert pairs(lambda x: x) is None
 
 
+# Laws
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_right_answers_keep_the_laws(name):
+    for seed in range(3):
+        cases = EXERCISES[name].battery.draw(np.random.default_rng(seed))
+        assert broken_law(name, cases, [reference(name, case) for case in cases]) is None
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_broken_law_is_noticed(name):
+    cases = EXERCISES[name].battery.draw(np.random.default_rng(0))
+    right = [reference(name, case) for case in cases]
+    change = (lambda x: np.abs(x) + 2) if "log_prob" in name else (lambda x: -np.abs(x) - 2)
+    assert broken_law(name, cases, [change(np.asarray(x)) for x in right]) is not None
+
+
 # Examples
 
 
@@ -165,8 +185,6 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[name for name, _ in CASES])
 def test_an_example_is_python_that_gives_the_right_answer(name, case):
-    from npppo.grading.exercises import reference
-
     right = reference(name, case)
     text = example("my_ppo", name, case, right, right)
     assert text.startswith("import numpy as np\nfrom my_ppo import ")

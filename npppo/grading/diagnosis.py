@@ -9,6 +9,7 @@ from .attempt import FORWARD, LAYOUT, RAISED, STOPPED, UNLIKE, Attempt
 from .excuse import flat
 from .exercise import Mistake, Switches
 from .judge import CHANGED, COUNT, INTEGER, NONE, RANDOM, SHAPE, TYPE, Fault
+from .laws import broken_law
 from .match import Variants
 from .observe import observation
 
@@ -70,7 +71,9 @@ def diagnose(attempt: Attempt, variants: Variants | None = None) -> Diagnosis:
     seen = observation(attempt.exercise.name, attempt.cases, attempt.expected, results)
     if seen is not None:
         return Diagnosis(seen.id, seen.sentence)
-    return Diagnosis(None, f"No known mistake matches. It {first(attempt).text}.")
+    law = broken_law(attempt.exercise.name, attempt.cases, results)
+    hint = f"{law} " if law is not None else ""
+    return Diagnosis(None, f"No known mistake matches. {hint}It {first(attempt).text}.")
 
 
 def only_in(attempt: Attempt) -> str | None:

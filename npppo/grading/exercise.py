@@ -11,7 +11,7 @@ An exercise is one contract function as something to hand in. It consists of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -111,4 +111,3 @@ class Exercise:
     variant: Callable[..., Any]
     mistakes: tuple[Mistake, ...]
     battery: Battery
-    laws: Mapping[str, Callable[[Case, Any], bool]] = field(default_factory=dict)
