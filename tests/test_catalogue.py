@@ -26,7 +26,11 @@ def in_single_precision(tree):
     if isinstance(tree, list | tuple):
         return type(tree)(map(in_single_precision, tree))
     floating = isinstance(tree, np.ndarray) and tree.dtype.kind == "f"
-    return tree.astype(np.float32) if floating else tree
+    if not floating:
+        return tree
+    single = tree.astype(np.float32)
+    # what is below 1, as a share must be, stays so
+    return np.where((tree < 1) & (single == 1), np.float32(1 - 2**-24), single)
 
 
 def test_every_contract_function_is_an_exercise():

@@ -193,19 +193,24 @@ def sample(rng: np.random.Generator) -> list[Case]:
         Case("impossible actions", (first, np.array([0.7, 0.3, 0.8]))),
         Case("impossible actions", (last, np.array([0.97, 0.99, 0.98]))),
         Case("u = 0", (spread(rng, 3, 4), np.zeros(3))),
-        *[Case("u just below 1", just_below_one(rng, impossible)) for impossible in (0, 1, 2)],
+        *[
+            Case("u just below 1", just_below_one(rng, impossible, dtype))
+            for impossible in (0, 1, 2)
+            for dtype in (np.float32, np.float64)
+        ],
     ]
     return cases
 
 
-def just_below_one(rng: np.random.Generator, impossible: int) -> tuple[Array, Array]:
+def just_below_one(rng: np.random.Generator, impossible: int, dtype: type) -> tuple[Array, Array]:
     """Two likely actions and between them rare ones, whose sum is rounded away bit by bit.
 
-    In float32 the cumulative sum ends about 4e-7 below 1, and u, the number before 1, is above.
+    The cumulative sum ends some rounding errors below 1, and u, the number before 1, is above.
     """
     likely = rng.choice([0.25, 0.5])
-    row = [0.25, *[-17.0] * 16, 0.25 - likely, *[-10000.0] * impossible]
-    return np.array([row], np.float32), np.array([1 - 2.0**-24], np.float32)
+    rare, u = (-17.0, 1 - 2.0**-24) if dtype is np.float32 else (-37.0, 1 - 2.0**-53)
+    row = [0.25, *[rare] * 16, 0.25 - likely, *[-10000.0] * impossible]
+    return np.array([row], dtype), np.array([u], dtype)
 
 
 def off_boundaries(logits: Array, u: Array) -> bool:
