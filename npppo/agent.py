@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -203,8 +203,7 @@ class Agent:
             _, policy_grads = mlp_grads(dout, cache.policy_cache)
             _, value_grads = mlp_grads(dvalues[:, None], cache.value_cache)
         layers = [*trunk_grads, *policy_grads, *value_grads]
-        pieces = [piece.ravel() for dW, db in layers for piece in (dW, db)]
-        return np.concatenate([*pieces, *dextra])  # (P,)
+        return np.concatenate([*chain.from_iterable(layers), *dextra], axis=None)  # (P,)
 
     def _features(self, observations: ArrayLike) -> tuple[Array, Any]:
         (observations,) = floats(observations)

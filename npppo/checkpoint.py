@@ -37,10 +37,14 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         os.close(folder)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 atomically."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write strict, readable JSON atomically."""
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def write_checkpoint(path: Path, arrays: dict[str, Array], meta: dict[str, Any]) -> None:

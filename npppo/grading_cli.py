@@ -90,6 +90,8 @@ def grade_command(
     jobs: int,
 ) -> int:
     """Mark one file, a folder of files, or answers; or test the grader itself."""
+    from .checkpoint import write_text
+
     _expect_hypothesis()
     if jobs < 1:
         raise ValueError(f"--jobs is {jobs}, expected 1 or more")
@@ -116,7 +118,7 @@ def grade_command(
     from .grading.writers import terminal
 
     if output is not None:
-        _write(output, WRITERS[format](report))
+        write_text(output, WRITERS[format](report))
     elif format == "text":
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         print(terminal(report, colour), end="")
@@ -143,6 +145,7 @@ def _selftest() -> int:
 def _grade_class(folder: Path, decided: Assignment, salt: str, output: Path, jobs: int) -> int:
     from concurrent.futures import ProcessPoolExecutor
 
+    from .checkpoint import write_text
     from .grading.classroom import clusters_table, grade_class, label, marks_table, submissions
     from .grading.writers import clean
 
@@ -153,9 +156,9 @@ def _grade_class(folder: Path, decided: Assignment, salt: str, output: Path, job
             graded.append(one)
             marks = f"{one.report.score:g}/{one.report.max_score:g}" if one.report else one.error
             print(clean(f"{number}/{len(paths)}  {label(one, folder)}: {marks}"), flush=True)
-    _write(output, marks_table(graded, folder, decided))
+    write_text(output, marks_table(graded, folder, decided))
     clusters = output.with_name(f"{output.stem}-clusters.csv")
-    _write(clusters, clusters_table(graded, folder))
+    write_text(clusters, clusters_table(graded, folder))
     print(f"wrote {output}, and {clusters} with wrong answers that no known mistake explains")
     return 0
 
@@ -190,9 +193,3 @@ def _expect_place(output: Path, *inputs: Path | None) -> None:
     for path in inputs:
         if path is not None and output.exists() and path.exists() and output.samefile(path):
             raise ValueError(f"-o {output} is what is to be read")
-
-
-def _write(path: Path, text: str) -> None:
-    from .checkpoint import write_atomically
-
-    write_atomically(path, lambda file: file.write(text.encode()))

@@ -71,8 +71,8 @@ def linear_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Array, Array]:
 
 def _linear_dx(dy: Array, cache: Cache) -> Array:
     _, W = cache
-    # forward: y = x W + b
-    dx: Array = dy.dot(W.T)  # (N, D)
+    # forward: y = x W + b. BLAS is faster on a copy of Wᵀ than on a transposed view of W
+    dx: Array = dy.dot(W.T.copy())  # (N, D)
     return dx
 
 
@@ -117,7 +117,8 @@ def tanh_backward(dy: ArrayLike, cache: Cache) -> Array:
 def _tanh_backward(dy: Array, cache: Cache) -> Array:
     (y,) = cache
     # forward: y = tanh(x), with the slope 1 - y²
-    dx: Array = dy * (1 - y * y)  # as x
+    dx: Array = 1 - y * y  # as x
+    dx *= dy
     return dx
 
 

@@ -93,19 +93,21 @@ def adam_step(
         raise ValueError(f"step is {step}, expected 1 or more (1 on the first call)")
     lr, eps = number("lr", lr), number("eps", eps)
     beta1, beta2 = number("beta1", beta1), number("beta2", beta2)
-    m = beta1 * m
-    m += (1 - beta1) * grad
-    v = beta2 * v
-    square = grad * grad
-    square *= 1 - beta2
-    v += square
+    # m + (1 - β₁)(g - m) is β₁ m + (1 - β₁) g
+    new_m = grad - m
+    new_m *= 1 - beta1
+    new_m += m
+    new_v = grad * grad
+    new_v -= v
+    new_v *= 1 - beta2
+    new_v += v
     # lr m̂ / (√v̂ + ε) with both corrections taken out of the arrays: the same number, fewer passes
     correction1, correction2 = 1 - beta1**step, math.sqrt(1 - beta2**step)
-    update = np.sqrt(v)
+    update = np.sqrt(new_v)
     update += eps * correction2
-    update = m / update
+    update = new_m / update
     update *= lr * correction2 / correction1
-    return param - update, m, v
+    return param - update, new_m, new_v
 
 
 def conjugate_gradient(

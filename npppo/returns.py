@@ -122,7 +122,7 @@ def normalize_advantages(advantages: ArrayLike, eps: float = 1e-8) -> Array:
     (advantages,) = floats(advantages)
     n = max(1, advantages.size)
     # less the first entry: what is constant is then exactly 0
-    centred = advantages - advantages.reshape(-1)[:1].sum()
+    centred = advantages - (advantages.item(0) if advantages.size else 0.0)
     centred -= centred.sum() / n
     std = math.sqrt(float(np.vdot(centred, centred)) / n)
     if not 1e-15 < std < 1e15:  # the squares may have left the dtype's range

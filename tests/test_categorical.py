@@ -117,6 +117,7 @@ def test_gradients_by_logits_sum_to_zero(api, case, rng):
     for name in ("softmax", "log_softmax", "categorical_entropy"):
         dout = cotangent(rng, getattr(api, name)(*case)[0])
         (dlogits,) = gradients(api, name, case, dout)
+        assert dlogits.shape == case[0].shape
         assert_close(dlogits.sum(axis=1), np.zeros(len(dlogits)))
 
 

@@ -23,6 +23,8 @@ from properties import (
 )
 from strategies import CALLS, DIFFERENTIABLE, rngs
 
+import npppo
+
 SIGNATURES = [
     "linear(x, W, b)",
     "linear_backward(dy, cache)",
@@ -325,3 +327,24 @@ def test_arguments_may_be_read_only(api, name, data, rng):
         dout = np.asarray(cotangent(rng, out))
         dout.setflags(write=False)
         backward(api, name, dout, cache)
+
+
+OF_ANY_SHAPE = [
+    ("tanh", 1, ()),
+    ("relu", 1, ()),
+    ("normalize_advantages", 1, ()),
+    ("sgd_step", 2, (0.1,)),
+    ("adam_step", 4, (2, 0.1)),
+]
+
+
+@pytest.mark.parametrize(("name", "arrays", "numbers"), OF_ANY_SHAPE)
+def test_any_shape_includes_that_of_a_single_number(name, arrays, numbers):
+    def results(shape):
+        out, cache = forward(npppo, name, [np.full(shape, 0.5)] * arrays + [*numbers])
+        grads = backward(npppo, name, np.full(shape, 0.3), cache) if name in DIFFERENTIABLE else []
+        return [*(out if isinstance(out, tuple) else [out]), *grads]
+
+    for single, of_one in zip(results(()), results((1,)), strict=True):
+        assert np.shape(single) == ()
+        assert single == of_one[0]

@@ -191,10 +191,9 @@ def verdict(exercise: Exercise, case: Case, expected: Any, outcome: Outcome) -> 
     fault = broken(exercise, outcome)
     if fault is not None:
         return Verdict(fault)
-    if exercise.battery.observe is None:
-        return judge(exercise.name, case, expected, outcome.value)
     plain = judge(exercise.name, case, expected, outcome.value)
-    if plain.fault is not None and plain.fault.kind not in (VALUE, NONFINITE):
+    bad_form = plain.fault is not None and plain.fault.kind not in (VALUE, NONFINITE)
+    if exercise.battery.observe is None or bad_form:
         return plain
     right = observed(exercise, case, expected)
     got = observe(exercise, case, in_arrays(expected, outcome))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .attempt import FORWARD, RAISED, Answer, Attempt, attempt, call
+from .attempt import RAISED, Answer, Attempt, attempt, call
 from .compare import Tolerance, close
 from .exercise import Case, Exercise
 from .exercises import DIFFERENTIABLE, EXERCISES, forward_of, has_backward, reference
@@ -74,7 +74,7 @@ def follows_own_forward(sandbox: Sandbox, tried: Attempt) -> bool:
     for k, case, theirs in zip(wrong, cases, forwards.faults, strict=True):
         if theirs is None:
             return False
-        if theirs.kind in (RAISED, FORWARD, NONFINITE):
+        if theirs.kind in (RAISED, NONFINITE):
             continue
         if not is_derivative(sandbox, forward, case, tried, k):
             return False

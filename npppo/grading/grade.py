@@ -22,7 +22,7 @@ from .exercise import Case, Exercise
 from .exercises import EXERCISES, forward_of, observed, outcome, reference
 from .explain import example
 from .judge import VALUE, Fault
-from .marks import Marked, load_messages, report_of, strata_right, unattempted
+from .marks import Marked, load_messages, report_of, strata_right, ungraded, why_ungraded
 from .match import agree
 from .report import Report
 from .sandbox import Limits, Opaque, Sandbox
@@ -75,7 +75,7 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
     functions = tuple(
         report_of(name, task, marked[name], assignment)
         if name in marked
-        else unattempted(name, task, loaded, messages, submission)
+        else ungraded(name, task, why_ungraded(name, loaded, messages, submission))
         for name, task in tasks.items()
     )
     return Report(

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from .. import __version__
-from ..checkpoint import write_atomically
+from ..checkpoint import write_text
 from .assignment import read_assignment
 from .classroom import SUFFIXES
 from .grade import grade
@@ -102,16 +102,16 @@ def digest(data: bytes) -> str:
 def run(root: Path) -> None:
     """What run_autograder does: there is a whole results.json whatever happens."""
     results = root / "results" / "results.json"
-    save(results, failure("The grader did not finish. Please tell your teacher."))
+    write_text(results, failure("The grader did not finish. Please tell your teacher."))
     source = root / "source"
     assignment = read_assignment(source / ASSIGNMENT)
     salt = (source / SALT).read_text("utf-8").strip()
     try:
         report = grade(read_submission(handed_in(root / "submission")), assignment, salt)
     except UnreadableError as error:
-        save(results, failure(f"Your submission cannot be graded: {error}."))
+        write_text(results, failure(f"Your submission cannot be graded: {error}."))
     else:
-        save(results, gradescope(report))
+        write_text(results, gradescope(report))
 
 
 def handed_in(folder: Path) -> Path:
@@ -131,10 +131,6 @@ def handed_in(folder: Path) -> Path:
 
 def failure(message: str) -> str:
     return dumps({"score": 0, "output": message, "output_format": "text", "tests": []})
-
-
-def save(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 if __name__ == "__main__":

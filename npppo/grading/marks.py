@@ -105,14 +105,7 @@ def rude(parts: Sequence[Part]) -> float:
 def report_of(name: str, task: Task, marked: Marked, assignment: Assignment) -> FunctionReport:
     tried, found = marked.attempt, marked.diagnosis
     if tried.missing:
-        return FunctionReport(
-            name,
-            "not attempted",
-            0.0,
-            task.points,
-            message="Not attempted.",
-            visibility=task.visibility,
-        )
+        return ungraded(name, task)
     parts = marks(task, marked)
     lost = any(part.score < part.max_score for part in parts)
     score = task.points if not lost else sum(part.score for part in parts)
@@ -176,20 +169,26 @@ def load_messages(loaded: Loaded) -> tuple[str, ...]:
     return tuple(messages)
 
 
-def unattempted(
-    name: str, task: Task, loaded: Loaded, messages: tuple[str, ...], submission: Submission
-) -> FunctionReport:
-    if name in loaded.defined - stubs_in(submission) and forward_of(name) in loaded.defined:
-        message, status = "Not graded: the file takes too long to load.", "error"
-    elif name in loaded.defined - stubs_in(submission):
-        message, status = f"It needs the cache of {forward_of(name)}, which is not there.", "error"
-    elif name not in loaded.defined and name in defined_in(submission):
-        message, status = (
-            "The file stopped before it was defined: " + " ".join(messages),
-            "error",
-        )
-    else:
-        message, status = "Not attempted.", "not attempted"
+def ungraded(name: str, task: Task, why: str = "") -> FunctionReport:
+    """Not attempted, or an error that says why there was nothing to grade."""
     return FunctionReport(
-        name, status, 0.0, round(task.points, 2), message=message, visibility=task.visibility
+        name,
+        "error" if why else "not attempted",
+        0.0,
+        round(task.points, 2),
+        message=why or "Not attempted.",
+        visibility=task.visibility,
     )
+
+
+def why_ungraded(
+    name: str, loaded: Loaded, messages: tuple[str, ...], submission: Submission
+) -> str:
+    """Empty where the function was not attempted."""
+    if name in loaded.defined - stubs_in(submission) and forward_of(name) in loaded.defined:
+        return "Not graded: the file takes too long to load."
+    if name in loaded.defined - stubs_in(submission):
+        return f"It needs the cache of {forward_of(name)}, which is not there."
+    if name not in loaded.defined and name in defined_in(submission):
+        return "The file stopped before it was defined: " + " ".join(messages)
+    return ""

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, contract
-from ..checkpoint import write_atomically
+from ..checkpoint import write_text
 from .assignment import Assignment
 from .attempt import attempted
 from .diagnosis import diagnose
 from .exercise import Case, Product, Rng
 from .exercises import EXERCISES, forward_of, reference
 from .judge import from_lists
-from .marks import Marked, report_of
-from .report import FunctionReport, Report
+from .marks import Marked, report_of, ungraded
+from .report import Report
 from .sandbox import Opaque, Outcome
 from .worker import DEPTH
 from .writers import dumps
@@ -82,12 +82,8 @@ def write_vectors(
         raise ValueError(f"{folder} is there already and is no folder")
     folder.mkdir(parents=True, exist_ok=True)
     for name in wanted:
-        write(folder / f"{name}.json", dumps(vectors(name, salt, results)))
-    write(folder / "README.md", README.format(version=__version__, format=FORMAT))
-
-
-def write(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))
+        write_text(folder / f"{name}.json", dumps(vectors(name, salt, results)))
+    write_text(folder / "README.md", README.format(version=__version__, format=FORMAT))
 
 
 def vectors(name: str, salt: str, results: bool) -> dict[str, Any]:
@@ -160,16 +156,7 @@ def grade_answers(folder: Path, assignment: Assignment, salt: str = "") -> Repor
     for name, task in assignment.tasks.items():
         path = folder / f"{name}.json"
         if not path.exists():
-            functions.append(
-                FunctionReport(
-                    name,
-                    "not attempted",
-                    0.0,
-                    task.points,
-                    message="Not attempted.",
-                    visibility=task.visibility,
-                )
-            )
+            functions.append(ungraded(name, task))
             continue
         cases = cases_of(name, salt)
         results = read_answers(path, len(cases))
