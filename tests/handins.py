@@ -9,6 +9,16 @@ from npppo.grading.grade import grade
 from npppo.grading.submission import Submission
 
 FLOOR_0 = ("shapes", "layers", "categorical", "gaussian", "returns", "losses", "optimizers")
+GAE = """
+import numpy as np
+def gae(r, v, nv, term, trunc, gamma, lam):
+    A, last = np.zeros(np.shape(r)), 0
+    for t in reversed(range(len(r))):
+        delta = r[t] + gamma * nv[t] * (1 - 1 * term[t]) - v[t]
+        last = delta + gamma * lam * (1 - 1 * np.logical_or(term[t], trunc[t])) * last
+        A[t] = last
+    return A
+"""
 
 
 def reference_file():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handins import assignment, graded, reference_file, submission, with_change
+from handins import GAE, assignment, graded, reference_file, submission, with_change
 
 from npppo import contract
 from npppo.grading.assignment import read_assignment
@@ -49,17 +49,6 @@ SOFTMAX_FUNCTIONS = (
     "softmax softmax_backward log_softmax log_softmax_backward categorical_log_prob "
     "categorical_log_prob_backward categorical_entropy categorical_entropy_backward"
 )
-
-GAE = """
-import numpy as np
-def gae(r, v, nv, term, trunc, gamma, lam):
-    A, last = np.zeros(np.shape(r)), 0
-    for t in reversed(range(len(r))):
-        delta = r[t] + gamma * nv[t] * (1 - 1 * term[t]) - v[t]
-        last = delta + gamma * lam * (1 - 1 * np.logical_or(term[t], trunc[t])) * last
-        A[t] = last
-    return A
-"""
 
 
 def test_the_reference_gets_full_marks():
@@ -334,3 +323,19 @@ def test_nothing_is_written_where_the_user_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     graded(GAE.replace("- v[t]", "+ v[t]"), "gae")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forward_that_overwrites_its_argument_costs_the_backward_nothing():
+    source = """
+import numpy as np
+def relu(x):
+    active = x > 0
+    x *= active
+    return x + 0, active
+def relu_backward(dy, active):
+    return dy * active
+"""
+    told = graded(source, "relu relu_backward")
+    assert told["relu"].mistake == "FORM-06"
+    assert told["relu"].score < told["relu"].max_score
+    assert told["relu_backward"].status == "passed"

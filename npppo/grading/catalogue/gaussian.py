@@ -78,6 +78,8 @@ def gaussian_log_prob(on: Switches, mean: Array, log_std: Array, actions: Array)
         square = difference * difference * np.exp(2 * log_std)
     if "GAU-30" in on:
         square = difference * difference
+    if "GAU-38" in on:
+        square = square / variance(on, log_std)
     half = 1.0 if "GAU-06" in on else -0.5 if "GAU-18" in on else 0.5
     factor = 1.0
     for switch, value in {"GAU-02": 0.5, "GAU-07": -1.0, "GAU-22": 0.0, "GAU-26": 2.0}.items():
@@ -523,6 +525,9 @@ MISTAKES = {
         Mistake("GAU-27", "The difference is multiplied by σ; divide: z = (action − mean) / σ."),
         Mistake("GAU-28", "The dimensions' log-densities are multiplied; add them."),
         Mistake("GAU-30", "The difference is not divided by σ: z = (action − mean) / σ."),
+        Mistake(
+            "GAU-38", "The difference is divided by σ², then squared: z = (action − mean) / σ."
+        ),
         *ways(
             "GAU-36",
             "log_std is not summed over the action dimensions, so that it meets the rows: an "

@@ -321,9 +321,9 @@ def adam_step(
     m, v = moments(on, grad, m, v, averaging[0] ** t, averaging[1] ** t)
     if "ADM-53" in on:
         v = np.maximum(v, old_v)
-    m_hat, v_hat = corrected(
-        on, *((old_m, old_v) if "ADM-28" in on else (m, v)), step, beta1, beta2
-    )
+    used_m = old_m if on & {"ADM-28", "ADM-28b"} else m
+    used_v = old_v if on & {"ADM-28", "ADM-28c"} else v
+    m_hat, v_hat = corrected(on, used_m, used_v, step, beta1, beta2)
     if "ADM-29" in on:
         m_hat = grad
     if "ADM-54" in on:
@@ -538,6 +538,8 @@ OF_ADAM_STEP = [
         "ADM-27c",
     ),
     Mistake("ADM-28", "The step is taken with the old m and v; update them first."),
+    Mistake("ADM-28", "The step is taken with the old m; update it first.", False, "ADM-28b"),
+    Mistake("ADM-28", "The step is taken with the old v; update it first.", False, "ADM-28c"),
     Mistake("ADM-29", "The gradient itself is used in place of m̂, as in RMSprop."),
     Mistake("ADM-30", "The step is not divided by √v̂ + ε."),
     Mistake("ADM-31", "The learning rate is left out."),
