@@ -339,3 +339,39 @@ def relu_backward(dy, active):
     assert told["relu"].mistake == "FORM-06"
     assert told["relu"].score < told["relu"].max_score
     assert told["relu_backward"].status == "passed"
+
+
+def test_a_backward_that_is_wrong_just_where_its_forward_is_is_not_charged():
+    """The forward takes tanh whatever is asked for, and the backward believes the cache."""
+    source = """
+import numpy as np
+def mlp(x, params, activation="tanh"):
+    inputs = []
+    for k, (W, b) in enumerate(params):
+        x = np.tanh(x) if k else x
+        inputs.append((x, W))
+        x = x @ W + b
+    return x, (inputs, activation)
+def mlp_backward(dy, cache):
+    inputs, activation = cache
+    grads = []
+    for k, (x, W) in reversed(list(enumerate(inputs))):
+        grads.insert(0, (x.T @ dy, dy.sum(axis=0)))
+        dy = dy @ W.T
+        if k:
+            dy = dy * (1 - x * x if activation == "tanh" else x > 0)
+    return dy, grads
+"""
+    told = graded(source, "mlp mlp_backward")
+    assert told["mlp"].mistake == "MLP-22"
+    assert told["mlp_backward"].message == "Right, given your mlp."
+    alone = (
+        with_change(source, "np.tanh(x) if k else x", "f(x, activation) if k else x")
+        + """
+def f(x, activation):
+    return np.tanh(x) if activation == "tanh" else np.maximum(x, 0)
+"""
+    )
+    told = graded(with_change(alone, "x > 0", "x > 1"), "mlp mlp_backward")
+    assert told["mlp"].status == "passed"
+    assert told["mlp_backward"].status == "partial"
