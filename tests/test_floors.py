@@ -30,7 +30,8 @@ FLOORS = [
     "grading.batteries grading.batteries.layers grading.batteries.categorical "
     "grading.batteries.gaussian grading.batteries.returns grading.batteries.losses "
     "grading.batteries.optimizers "
-    "grading.exercises grading.worker grading.sandbox grading.judge grading.attempt "
+    "grading.exercises "
+    "grading.landlock grading.worker grading.sandbox grading.judge grading.attempt "
     "grading.match grading.observe grading.laws grading.diagnosis grading.excuse grading.search "
     "grading.explain grading.submission grading.assignment grading.report grading.marks "
     "grading.grade grading.writers grading.starter grading.vectors grading.classroom "
@@ -100,8 +101,9 @@ def test_every_file_has_its_floor():
 
 def test_the_worker_stands_alone():
     """It runs in a process that has NumPy and the standard library, and no npppo."""
-    names = imports(MODULES["grading.worker"].read_text(), "grading.worker")
-    assert not any(name.startswith("npppo") for name in names)
+    for module in ("grading.worker", "grading.landlock"):
+        names = imports(MODULES[module].read_text(), module)
+        assert not any(name.startswith("npppo") for name in names)
 
 
 @pytest.mark.parametrize("module", FLOOR)

@@ -126,7 +126,7 @@ def attempt(
     for k, outcome in zip(others, outcomes[len(cases) :], strict=True):
         if manners is None and tried.faults[k] is None:
             fault = verdict(exercise, cases[k], tried.expected[k], outcome).fault
-            if fault is not None and fault.kind != FORWARD:
+            if fault is not None and fault.kind not in (FORWARD, STOPPED):
                 text = f"{fault.text}, when an argument is read-only or not contiguous"
                 manners = Fault(LAYOUT, text, fault.index)
     return replace(tried, manners=manners)

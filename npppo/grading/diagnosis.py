@@ -17,7 +17,7 @@ FORMS = {
     NONE: "It returns None.",
     COUNT: "It returns another number of results than it should.",
     SHAPE: "It returns an array of another shape.",
-    INTEGER: "It returns numbers of another kind: whole ones for real ones, or the reverse.",
+    INTEGER: "It returns numbers of another kind than it should.",
     TYPE: "It returns neither an array nor a number.",
     CHANGED: "It overwrites what it was given.",
     RANDOM: "It gives different answers to the same call: does it keep something between calls, "

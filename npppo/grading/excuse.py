@@ -7,13 +7,13 @@ student's own forward.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .attempt import RAISED, Answer, Attempt, attempt, call
-from .compare import Tolerance, close
+from .compare import CLEAR, Tolerance, close
 from .exercise import Case, Exercise
 from .exercises import DIFFERENTIABLE, EXERCISES, forward_of, has_backward, reference
 from .judge import NONFINITE
@@ -23,6 +23,7 @@ from .sandbox import Sandbox
 STEP = 1e-5
 SLOPES = Tolerance(1e-3, 1e-3, 1e-6)
 DIRECTIONS = 4
+STRIDE = 0.5  # long enough for a curve to leave its tangent
 
 
 def suspects(name: str, wrong: Mapping[str, Attempt]) -> tuple[str, ...]:
@@ -30,10 +31,16 @@ def suspects(name: str, wrong: Mapping[str, Attempt]) -> tuple[str, ...]:
     own = forward_of(name)
     parts = {*EXERCISES[name].battery.parts, *EXERCISES[own].battery.parts}
     parts |= {own} | {f"{part}_backward" for part in parts if has_backward(part)}
-    guilty = parts & set(wrong) - {name}
+    guilty = {part for part in parts & set(wrong) - {name} if not endless(wrong[part])}
     # the cache of a backward is known by the call of its forward that made it
     guilty |= {forward_of(part) for part in guilty}
     return tuple(part for part in EXERCISES if part in guilty)
+
+
+def endless(tried: Attempt) -> bool:
+    """Whether a function only ever calls itself, perhaps through the one that is built from it."""
+    errors = [outcome.error for outcome in tried.outcomes]
+    return all(error is not None and error.type == "RecursionError" for error in errors)
 
 
 def without(
@@ -74,6 +81,8 @@ def follows_own_forward(sandbox: Sandbox, tried: Attempt) -> bool:
     theirs = {k: fault.kind for k, fault in faults if fault is not None}
     if not theirs.keys() >= set(wrong):
         return False
+    if too_easy(sandbox, forward, [cases[k] for k in wrong]):
+        return False
     proven = len(cases) - len(wrong)
     if len(theirs) == len(wrong) <= proven:
         return True
@@ -84,6 +93,36 @@ def follows_own_forward(sandbox: Sandbox, tried: Attempt) -> bool:
             return False
         proven += bool(np.any(flat(tried.outcomes[k].value)))
     return 2 * proven >= len(cases)
+
+
+def too_easy(sandbox: Sandbox, forward: Exercise, cases: Sequence[Case]) -> bool:
+    """Whether a forward is a straight line where the right one bends: f(x + v) + f(x - v) = 2 f(x).
+
+    To differentiate that is no exercise.
+    """
+    bends = False
+    for k, case in enumerate(cases):
+        rng = np.random.default_rng(k)
+        v = {i: like(rng, case.args[i]) for i in DIFFERENTIABLE[forward.name]}
+        probes = []
+        for step in (STRIDE, 0.0, -STRIDE):
+            args = tuple(moved(x, v[i], step) if i in v else x for i, x in enumerate(case.args))
+            probes.append(Case("moved", args))
+        outcomes = sandbox.call([call(forward, probe) for probe in probes])
+        if any(outcome.kind != "value" for outcome in outcomes):
+            continue
+        if not straight([flat(outcome.value) for outcome in outcomes]):
+            return False
+        bends = bends or not straight([flat(reference(forward.name, probe)) for probe in probes])
+    return bends
+
+
+def straight(values: Sequence[Any]) -> bool:
+    """Whether the second of three results lies in the middle of the others."""
+    above, here, below = values
+    if not above.shape == here.shape == below.shape:
+        return False
+    return close((above + below) / 2, here, CLEAR)
 
 
 def is_derivative(sandbox: Sandbox, forward: Exercise, case: Case, tried: Attempt, k: int) -> bool:

@@ -139,13 +139,13 @@ def compare_arrays(
     if got.dtype.kind == "c":
         return Fault(TYPE, "returned complex numbers, expected real ones")
     whole = "biu"
-    if expected.dtype.kind in whole and got.dtype.kind not in whole:
-        return Fault(INTEGER, f"returned {got.dtype} numbers, expected whole ones such as int64")
+    if expected.dtype.kind in whole and got.dtype != expected.dtype:
+        return Fault(INTEGER, f"returned {got.dtype} numbers, expected {expected.dtype}")
     if expected.dtype.kind == "f" and got.dtype.kind in whole and expected.ndim > 0:
         return Fault(INTEGER, f"returned {got.dtype} numbers, expected floating-point ones")
     if got.dtype.kind == "f" and got.dtype.itemsize < expected.dtype.itemsize:
         notes.add(SINGLE_PRECISION)
-    if expected.dtype == np.float32 and got.dtype == np.float64:
+    if expected.dtype == np.float32 and got.dtype == np.float64 and expected.ndim:
         notes.add(WIDER)
     broken = np.flatnonzero(~np.isfinite(got) & np.isfinite(expected))
     if broken.size:

@@ -69,5 +69,6 @@ class Report:
 
     @property
     def lost_marks(self) -> bool:
-        """Whether anything that was attempted is not right."""
-        return any(f.status in ("partial", "failed", "error") for f in self.functions)
+        """Whether anything that was attempted is not right, or nothing could be."""
+        tried = [f for f in self.functions if f.status != "not attempted"]
+        return any(f.status != "passed" for f in tried) or bool(not tried and self.messages)

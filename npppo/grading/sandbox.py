@@ -38,7 +38,7 @@ import numpy as np
 
 from . import worker
 from .exercise import Product, Rng
-from .worker import ASK, LOST, MESSAGE, Malformed, Opaque, frame, pack, unpack
+from .worker import ASK, LOST, MESSAGE, Malformed, Opaque, frame, harmless, pack, unpack
 
 __all__ = ["Call", "Error", "Limits", "Loaded", "Opaque", "Outcome", "Sandbox"]
 
@@ -53,6 +53,7 @@ HELD = {
     "CORE": "core dumps",
     "NOFILE": "open files",
     "NPROC": "processes",
+    "FILES": "other files",
 }
 MARK = "NPPPO_WORKER"
 # Python itself may not start without these.
@@ -281,7 +282,7 @@ def _written(call: Call) -> tuple[Any, ...]:
 
 def _demand(condition: bool) -> None:
     if not condition:
-        raise _Lost("unreadable", "the process sent something that is not a reply")
+        raise _Lost("unreadable", "sent something that is not a reply")
 
 
 def _fields(message: Any, kind: str, *types: type | tuple[type, ...]) -> tuple[Any, ...]:
@@ -296,12 +297,14 @@ def _fields(message: Any, kind: str, *types: type | tuple[type, ...]) -> tuple[A
 
 def _error(record: Any) -> Error:
     types = (str, str, str, (int, type(None)), bool)
-    return Error(*_fields(("error", *record) if type(record) is tuple else None, "error", *types))
+    given = ("error", *record) if type(record) is tuple else None
+    kind, message, file, line, missing = _fields(given, "error", *types)
+    return Error(harmless(kind), harmless(message), harmless(file), line, missing)
 
 
 def _texts(items: list[Any]) -> tuple[str, ...]:
     _demand(all(type(x) is str for x in items))
-    return tuple(items)
+    return tuple(harmless(x) for x in items)
 
 
 def _question(message: Any) -> tuple[str, tuple[Any, ...]]:
@@ -470,7 +473,7 @@ class _Process:
         if name == "SIGXCPU":
             return f"used more than {self.limits.cpu_seconds} s of processor time"
         likely = ", perhaps for using too much memory" if name == "SIGKILL" else ""
-        return f"killed by signal {-code} ({name}){likely}"
+        return f"was killed by signal {-code} ({name}){likely}"
 
     def printed(self) -> str:
         text = bytes(self._kept).decode("utf-8", "replace").replace("\r\n", "\n")

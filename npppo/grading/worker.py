@@ -29,8 +29,9 @@ before student code runs: what the student prints goes to standard error. First 
 
 An audit hook refuses what a solution has no business with: other packages (npppo first of all),
 files, processes, sockets. This stops mistakes and casual cheating. It is not a wall: a determined
-attacker gets past any check made inside his own process. The wall is a container without network
-and another user.
+attacker gets past any check made inside his own process. Linux has one that he does not get past
+(see `landlock`), which hides the reference from him; the whole wall is a container without
+network and another user.
 
 Importing this file has no side effects; the parent takes the codec from it.
 """
@@ -39,6 +40,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import importlib
 import inspect
 import linecache
 import os
@@ -74,6 +76,8 @@ from numpy import absolute, array, errstate, exp, log, may_share_memory, ndarray
 from numpy.random import default_rng
 
 if __name__ == "__main__":
+    sys.path[:] = [os.path.dirname(os.path.abspath(__file__))]
+    shut_in = importlib.import_module("landlock").shut_in
     sys.path[:] = STANDARD
 
 MESSAGE = 8 << 20  # bytes in a frame from the child
@@ -239,7 +243,7 @@ class _Reader:
         if tag == b"s":
             return data.decode()
         if tag == b"o":
-            return Opaque(data.decode())
+            return Opaque(harmless(data.decode()))
         raise Malformed("unknown kind")
 
     def array(self) -> np.ndarray[Any, Any]:
@@ -284,6 +288,11 @@ def read_exactly(read: Callable[[int], bytes | None], count: int) -> bytes:
 
 def frame(nonce: bytes, packed: bytes) -> bytes:
     return nonce + to_bytes("<I", len(packed)) + packed
+
+
+def harmless(text: str) -> str:
+    """On one line, and without what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
 
 
 def describe(x: Any) -> str:
@@ -353,6 +362,9 @@ SILENT_MODULES = ("_posixshmem",)
 LOOKS = {"os.listdir", "os.scandir", "os.chdir"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 PACKAGES = ("site-packages", "dist-packages")
+FILES = 32  # that may be opened for writing, each up to the limit of a file's size
+# Where extension modules find what they are linked with.
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 
 
 class Guard:
@@ -365,6 +377,7 @@ class Guard:
         self.standard = [os.path.normcase(os.path.realpath(path)) for path in standard]
         self.null = os.path.normcase(os.devnull)
         self.refused: list[str] = []
+        self.opened = 0  # for writing
         self.modules = sys.stdlib_module_names | {"numpy", "submission", "__main__"}
         self.modules -= {*SILENT_MODULES}
         self.resolve, self.norm, self.is_dir = os.path.realpath, os.path.normcase, os.path.isdir
@@ -376,7 +389,8 @@ class Guard:
         elif event == "open":
             path, mode, flags = args
             if isinstance(flags, int) and flags & WRITING:
-                self.check(event, path, self.may_write(path))
+                self.opened += 1
+                self.check(event, path, self.may_write(path) and self.opened <= FILES)
             else:
                 # A folder opened by os.open makes later paths relative to it, unseen from here.
                 unseen = mode is None and type(path) is not int and self.is_dir(path)
@@ -413,6 +427,14 @@ class Guard:
     def note(self, what: str) -> None:
         if what not in self.refused and len(self.refused) < 20:
             self.refused.append(what[:200])
+
+    def left_with(self) -> tuple[list[str], list[str], list[str]]:
+        """What may be read, what may be written, and what lies among it and may not be seen."""
+        libraries = [*LIBRARIES, os.path.join(sys.base_prefix, "lib")]
+        libraries += os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+        package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        readable = [*self.standard, *self.numpy, *filter(None, libraries)]
+        return readable, [self.room, self.null], [package, os.path.dirname(self.numpy[0])]
 
     def may_write(self, path: Any) -> bool:
         return self.is_known(path) or self.within(path, [self.room])
@@ -532,6 +554,8 @@ class Worker:
     ) -> None:
         held = set_limits(limits)
         self.guard = Guard(room, self.standard)
+        if shut_in(*self.guard.left_with()):
+            held.append("FILES")
         # The traceback of a student's thread passes through here; nobody needs to read this file.
         linecache.cache[__file__] = (0, None, [], __file__)
         for name in SILENT:
@@ -552,6 +576,8 @@ class Worker:
         """Runs them in one module. What comes after an error in a chunk is lost, what came before
         is kept: so it is for code that takes too long, where the system has timers."""
         sys.modules["submission"] = self.module
+        sys.modules["__main__"] = ModuleType("__main__")  # not this file
+        self.module.__dict__["__file__"] = os.path.join(self.guard.room, chunks[0][0])
         # Left to itself, exec would hand out this file's own copy of the builtins.
         self.module.__dict__["__builtins__"] = builtins
         interruptible = False
@@ -594,9 +620,9 @@ class Worker:
         try:
             content = self.call(*call).packed()
         except TooLarge:
-            content = unreadable("the result is too large").packed()
+            content = unreadable("returned more than can be sent").packed()
         except MemoryError:
-            content = unreadable("no memory was left to send the result").packed()
+            content = unreadable("left no memory to send its result").packed()
         self.flush_output()
         self.send_packed(content)
 

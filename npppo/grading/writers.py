@@ -21,12 +21,11 @@ SIGNS = {
     "error": "ERROR",
     "not attempted": "-",
 }
-# What XML 1.0 cannot hold, and what would move a terminal's cursor.
-CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def clean(text: str) -> str:
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Without what XML cannot hold, and what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() or c in "\t\n" else "\ufffd" for c in text)
 
 
 def points(score: float, max_score: float) -> str:

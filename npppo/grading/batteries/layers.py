@@ -204,7 +204,7 @@ def off_kinks(x: Array, params: Layers, *rest: Any) -> bool:
     return all(bool(np.abs(z).min() > 1e-3) for z in hidden(x, params, "relu"))
 
 
-LARGE = (1000, 100)
+LARGE = (400, 100)
 
 
 def orthogonal(rng: Generator) -> list[Case]:
@@ -270,12 +270,12 @@ def spread(W: Array) -> tuple[float, float]:
     """Whether the diagonal has both signs, and whether a column points along (1, ..., 1).
 
     Multiplying a column by -1 leaves a uniform distribution as it is, so the signs on the diagonal
-    are fair coins: of 100 fewer than 20 are alike with a probability of 3e-10. QR decompositions
-    leave about 6 positive. A uniform unit vector of 1000 entries has a component above 0.6 in a
-    given direction with a probability below 1e-90.
+    are fair coins: of 100 fewer than 24 are alike with a probability of 6e-8. QR decompositions
+    leave about 10 positive. A uniform unit vector of 400 entries has a component above 0.6 in a
+    given direction with a probability below 1e-38.
     """
     positive = np.count_nonzero(np.diag(W) > 0)
-    side = int(positive > 80) - int(positive < 20)
+    side = int(positive > 76) - int(positive < 24)
     along = np.abs(W.sum(axis=0)) / np.linalg.norm(W, axis=0) / len(W) ** 0.5  # (columns,)
     return side, bool(along.max() > 0.6)
 

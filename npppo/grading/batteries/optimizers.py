@@ -148,7 +148,7 @@ def conjugate_gradient(rng: Generator) -> list[Case]:
         return Case(stratum, (A, scale * b, iterations, *tolerance))
 
     twice = Product(2 * np.eye(3))
-    (single,) = float32(dyadic(rng, 3))
+    (twice_single, single) = float32(twice.matrix, dyadic(rng, 3))
     return [
         case("as many iterations as unknowns", 4),
         Case(
@@ -165,7 +165,7 @@ def conjugate_gradient(rng: Generator) -> list[Case]:
         case("tolerance", 4, 0.12, scale=50.0),
         case("tolerance", 4, 0.12, scale=0.02),
         Case("zero right-hand side", (system(rng)[0], np.zeros(4), 4)),
-        Case("float32 input", (twice, single, 3)),
+        Case("float32 input", (Product(twice_single), single, 3)),
     ]
 
 

@@ -298,28 +298,22 @@ def variance(on: Switches, x: Array) -> Any:
     return (deviation * deviation).sum() / x.size
 
 
-# Those who ask for the variance, if anything, and not whether all targets are equal
-CARELESS = {"EXV-03", "EXV-03c", "EXV-05", "EXV-05c", "EXV-14"}
-UNAWARE = {"EXV-04", "EXV-04b", "EXV-09", "EXV-09b", "EXV-09c"}
-IN_DOUBLE = {"EXV-03c", "EXV-04b", "EXV-05c"}  # in which nothing underflows
+# Those who do not ask whether all targets are equal
+UNAWARE = {"EXV-04", "EXV-09", "EXV-09b", "EXV-09c"}
 
 
 def explained_variance(on: Switches, values: Array, targets: Array) -> Any:
     if "EXV-01" in on:
         values, targets = targets, values
-    if on & IN_DOUBLE:
-        values, targets = values.astype(np.float64), targets.astype(np.float64)
     total = variance(on, targets)
     nothing = bool((targets == targets[0]).all())  # to explain
-    if on & {"EXV-02b", "EXV-03b"}:
+    if on & {"EXV-02b", "EXV-03"}:
         nothing = total < 1e-12
-    if on & CARELESS:
-        nothing = total == 0
     if nothing and not on & UNAWARE:
-        if on & {"EXV-05", "EXV-05b", "EXV-05c"}:
+        if "EXV-05" in on:
             return 0.0
         return 1.0 if "EXV-14" in on else np.nan
-    if not on & (CARELESS | UNAWARE):
+    if not on & UNAWARE:
         unit = abs(targets - targets[0]).max()
         values, targets = values / unit, targets / unit
         total = variance(on, targets)
@@ -385,46 +379,20 @@ EXPLAINED_VARIANCE = [
         )
         for switch in ("EXV-02", "EXV-02b")
     ),
-    *(
-        Mistake(
-            "EXV-03",
-            "You ask whether the variance is exactly 0, which rounding decides; the answer is nan "
-            "when all targets are equal, and only then.",
-            switch=switch,
-        )
-        for switch in ("EXV-03", "EXV-03c")
-    ),
     Mistake(
         "EXV-03",
-        "You answer nan where the variance of the targets is merely tiny or rounds to 0; only "
-        "when all targets are equal there is nothing to explain.",
-        switch="EXV-03b",
+        "You answer nan where the variance of the targets is merely tiny; only when all targets "
+        "are equal there is nothing to explain.",
     ),
-    *(
-        Mistake(
-            "EXV-04",
-            "Equal targets are not taken care of: you divide by 0 or by what rounding leaves of "
-            "it; the answer is nan there.",
-            switch=switch,
-        )
-        for switch in ("EXV-04", "EXV-04b")
-    ),
-    *(
-        Mistake(
-            "EXV-05",
-            "The answer is 0 where the variance of the targets is 0, which is right elsewhere; "
-            "here it is nan when all targets are equal.",
-            convention=True,
-            switch=switch,
-        )
-        for switch in ("EXV-05", "EXV-05c")
+    Mistake(
+        "EXV-04",
+        "Equal targets are not taken care of: you divide by 0; the answer is nan there.",
     ),
     Mistake(
         "EXV-05",
         "The answer is 0 for equal targets, which is right elsewhere; here it is nan: there is "
         "nothing to explain.",
         convention=True,
-        switch="EXV-05b",
     ),
     Mistake("EXV-06", "1 − is missing: yours is the share that is not explained."),
     Mistake("EXV-07", "Standard deviations stand where variances should: they are not squared."),
@@ -458,7 +426,7 @@ EXPLAINED_VARIANCE = [
     Mistake("EXV-13", "The mean absolute deviation stands where the variance should: square it."),
     Mistake(
         "EXV-14",
-        "The answer is 1 where the variance of the targets is 0; it is nan when all are equal.",
+        "The answer is 1 for equal targets; it is nan: there is nothing to explain.",
     ),
     Mistake("EXV-15", "Values and targets are added; the error is their difference."),
     Mistake("EXV-16", "Your result is in per cent; a share up to 1 is asked for."),
