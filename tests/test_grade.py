@@ -9,7 +9,10 @@ from handins import GAE, assignment, graded, reference_file, submission, with_ch
 
 from npppo import contract
 from npppo.grading.assignment import read_assignment
+from npppo.grading.attempt import attempt
+from npppo.grading.exercises import EXERCISES, reference
 from npppo.grading.grade import grade
+from npppo.grading.sandbox import Error, Outcome
 from npppo.grading.starter import starter
 from npppo.grading.writers import plain
 
@@ -375,3 +378,52 @@ def f(x, activation):
     told = graded(with_change(alone, "x > 0", "x > 1"), "mlp mlp_backward")
     assert told["mlp"].status == "passed"
     assert told["mlp_backward"].status == "partial"
+
+
+@pytest.mark.parametrize("nothing", ["np.var(t) == 0", "np.all(t == t[0])", "np.ptp(t) == 0"])
+def test_ways_to_see_that_all_targets_are_equal(nothing):
+    source = f"""
+import numpy as np
+def explained_variance(v, t):
+    return np.nan if {nothing} else float(1 - np.var(t - v) / np.var(t))
+"""
+    told = graded(source, "explained_variance")["explained_variance"]
+    assert (told.status, told.notes) == ("passed", ())
+
+
+def test_actions_are_int64():
+    source = """
+import numpy as np
+def categorical_sample(z, u):
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    c = np.cumsum(p, axis=1)
+    return (c > u[:, None] * c[:, -1:]).argmax(axis=1)DTYPE
+"""
+    wrong = graded(source.replace("DTYPE", ".astype(np.int32)"), "categorical_sample")
+    assert "returned int32 numbers, expected int64" in wrong["categorical_sample"].message
+    right = graded(source.replace("DTYPE", ""), "categorical_sample")
+    assert right["categorical_sample"].status == "passed"
+
+
+def test_running_out_of_time_is_not_charged_to_the_layout():
+    """The last calls of an attempt, those in other layouts, are the first to come too late."""
+    exercise = EXERCISES["normalize_advantages"]
+    cases = exercise.battery.draw(np.random.default_rng(0))
+
+    class Slow:
+        def call(self, calls, answer=None):
+            right = [Outcome("value", reference(exercise.name, case)) for case in cases]
+            late = Outcome("timeout", error=Error("", "took too long"))
+            return [*right, *[late] * (len(calls) - len(cases))]
+
+    assert attempt(Slow(), exercise, cases).manners is None
+
+
+def test_a_mistake_in_long_batches_alone_is_found():
+    source = """
+import numpy as np
+def clip_fraction(new, old, clip):
+    return np.mean(np.abs(np.exp(new - old) - 1)[:30] > clip)
+"""
+    told = graded(source, "clip_fraction")["clip_fraction"]
+    assert told.status == "partial"

@@ -476,3 +476,61 @@ def test_what_does_no_harm(marks):
     assert [f.status for f in result["file"].functions] == ["passed", "passed"]
     assert result["file"].output.startswith("spam spam")
     assert len(result["file"].output) <= 10_000
+
+
+def test_the_reference_is_out_of_reach_even_with_the_guard_taken_apart(marks):
+    """The kernel hides it, where there is Landlock."""
+    source = f"""
+        import inspect, sys
+        for place in inspect.stack():
+            Guard = place.frame.f_globals.get("Guard")
+            if Guard is not None:
+                for name in ("__call__", "check_import", "find_spec"):
+                    setattr(Guard, name, lambda *args, **named: None)
+        sys.path.insert(0, {str(PACKAGE.parent)!r})
+        try:
+            from npppo import clip_fraction, linear_schedule
+        except ModuleNotFoundError:
+            pass
+        def approx_kl(*args):
+            open({str(PACKAGE / "losses.py")!r})
+        """
+    result = marks(textwrap.dedent(source), "approx_kl clip_fraction linear_schedule")
+    if "other files" not in result["file"].limits:
+        pytest.skip("this system has no Landlock")
+    assert result["file"].score == 0
+    assert not result["file"].messages  # the guard said nothing, the kernel did
+    assert "PermissionError: [Errno 13]" in said(result["approx_kl"])
+
+
+def test_functions_that_only_call_each_other(marks):
+    source = """
+        def discounted_returns(r, nv, term, trunc, gamma):
+            return gae(r, 0 * r, nv, term, trunc, gamma, 1.0)
+        def gae(r, v, nv, term, trunc, gamma, lam):
+            delta = r + gamma * (1 - lam) * nv * (1 - 1 * term) - v
+            return discounted_returns(delta, nv, term, trunc, gamma * lam)
+        """
+    result = marks(textwrap.dedent(source), "gae discounted_returns")
+    assert result["file"].score == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "forward", "backward"),
+    [
+        ("relu", "return x, None", "return x"),
+        ("importance_ratio", "return 1 + x - rest[0], None", "return x"),
+        (
+            "value_loss",
+            "return np.mean(x - rest[0]), len(x)",
+            "return np.full(rest[0], x / rest[0])",
+        ),
+    ],
+)
+def test_a_straight_line_is_no_forward_to_differentiate(name, forward, backward, marks):
+    source = (
+        "import numpy as np\n" + function(name, forward) + function(f"{name}_backward", backward)
+    )
+    result = marks(source, f"{name} {name}_backward")
+    assert result[name].status == "failed"
+    assert result[f"{name}_backward"].score < 0.5 * result[f"{name}_backward"].max_score

@@ -880,3 +880,26 @@ def test_a_worker_that_cannot_start_is_not_the_students_fault(monkeypatch):
         open_sandbox("") as sandbox,
     ):
         sandbox.load(NAMES)
+
+
+def test_a_submission_knows_its_file():
+    text = "return os.path.dirname(os.path.abspath(__file__)) == os.getcwd()"
+    assert outcome(body(text)).value is True
+
+
+def test_few_files_may_be_opened_for_writing():
+    text = """
+        for k in range(100):
+            try:
+                open(f"{k}", "w").close()
+            except PermissionError:
+                return k
+        """
+    assert outcome(body(text)).value == worker.FILES
+
+
+def test_no_text_of_a_submission_moves_the_cursor():
+    error = outcome(body(r"raise type('\x1b[2J', (Exception,), {})('a\n\r\u202eb\u2028c')")).error
+    assert (error.type, error.message) == ("\ufffd[2J", "a  \ufffdb c")
+    got = outcome(body(r"return type('ok\r', (), {})()"))
+    assert got.value == Opaque("an ok ")

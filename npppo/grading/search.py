@@ -58,7 +58,8 @@ NUMBERS: dict[str, st.SearchStrategy[Any]] = {
     "rng": st.integers(1000, 1099).map(Rng),
     "shape": st.tuples(st.integers(1, 5), st.integers(1, 5)),
 }
-LENGTHS = {"N": 5, "T": 5}  # at most; 3 for the others
+SHORT = st.integers(1, 3)
+LENGTHS = {letter: st.integers(1, 5) | st.just(40) for letter in "NT"}  # SHORT for the others
 
 
 @st.composite
@@ -66,7 +67,7 @@ def cases(draw: st.DrawFn, exercise: Exercise) -> Case:
     """Any case of an exercise."""
     inputs = exercise.battery.inputs
     letters = sorted({letter for i in inputs for letter in i.letters if letter.isalpha()})
-    lengths = {letter: draw(st.integers(1, LENGTHS.get(letter, 3))) for letter in letters}
+    lengths = {letter: draw(LENGTHS.get(letter, SHORT)) for letter in letters}
     trailing = (
         draw(st.sampled_from([(), (1,), (2,)])) if any("*" in i.letters for i in inputs) else ()
     )
