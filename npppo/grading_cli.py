@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,8 @@ def grade_command(
     from .checkpoint import write_text
 
     _expect_hypothesis()
+    # so that the submissions' processes and folders are cleared away
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if jobs < 1:
         raise ValueError(f"--jobs is {jobs}, expected 1 or more")
     if output is not None:

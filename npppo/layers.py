@@ -117,8 +117,7 @@ def tanh_backward(dy: ArrayLike, cache: Cache) -> Array:
 def _tanh_backward(dy: Array, cache: Cache) -> Array:
     (y,) = cache
     # forward: y = tanh(x), with the slope 1 - y²
-    dx: Array = 1 - y * y  # as x
-    dx *= dy
+    dx: Array = dy * (1 - y * y)  # as x
     return dx
 
 

@@ -19,6 +19,7 @@ from npppo.grading.exercises import EXERCISES
 BEYOND = {
     "LIN-15": "axes of length 1",
     "SMX-03b": "only square shapes, on which it does not raise",
+    "| of numbers": "flags that are bool, as on others it raises",
     "ORT-14": "only square shapes, on which it does not raise",
     "RLU-05": "inputs of a size that nobody draws",
     "TAN-02": "inputs of a size that nobody draws",
@@ -63,14 +64,22 @@ MUTANTS = {
     }
     for name, exercise in EXERCISES.items()
 }
-# What the contract does not promise, so that no student is marked down for it.
-MUTANTS["gae"]["GAE-36 zero times nan"] = lambda r, v, nv, term, trunc, *rest: npppo.gae(
-    r, v, nv * np.logical_not(term), np.zeros_like(term), np.logical_or(term, trunc), *rest
-)
-MUTANTS["clip_grad_norm"]["CLP-17 squares leave the range"] = lambda grads, max_norm: (
-    [g * min(1.0, max_norm / norm) if (norm := norm_of(grads)) > 0 else g for g in grads],
-    norm_of(grads),
-)
+# Wrong in what the contract promises and the catalogue does not ask of students.
+OWN = {
+    "gae": {
+        "GAE-36 zero times nan": lambda r, v, nv, term, trunc, *rest: npppo.gae(
+            r, v, nv * np.logical_not(term), np.zeros_like(term), np.logical_or(term, trunc), *rest
+        )
+    },
+    "clip_grad_norm": {
+        "CLP-17 squares leave the range": lambda grads, max_norm: (
+            [g * min(1.0, max_norm / n) if (n := norm_of(grads)) > 0 else g for g in grads],
+            norm_of(grads),
+        )
+    },
+}
+for name, wrongs in OWN.items():
+    MUTANTS[name] |= wrongs
 
 
 def norm_of(grads):

@@ -8,6 +8,7 @@ import pytest
 from handins import GAE, assignment, graded, reference_file, submission, with_change
 
 from npppo import contract
+from npppo.grading import grade as grading
 from npppo.grading.assignment import read_assignment
 from npppo.grading.attempt import attempt
 from npppo.grading.exercises import EXERCISES, reference
@@ -17,6 +18,21 @@ from npppo.grading.starter import starter
 from npppo.grading.writers import plain
 
 REFERENCE = reference_file()
+thorough = pytest.mark.usefixtures("much")
+
+
+@pytest.fixture
+def much():
+    """Asked for by tests of the search and of small examples."""
+
+
+@pytest.fixture(autouse=True)
+def few(request, monkeypatch):
+    """A thorough search and a small example take time: only where a test is about them."""
+    if "much" not in request.fixturenames:
+        for name in ("SEARCH_EXAMPLES", "SHRINK_EXAMPLES", "SHRINK_CALLS"):
+            monkeypatch.setattr(grading, name, 2)
+
 
 SOFTMAX = """
 import numpy as np
@@ -54,6 +70,7 @@ SOFTMAX_FUNCTIONS = (
 )
 
 
+@thorough
 def test_the_reference_gets_full_marks():
     report = grade(submission(REFERENCE), read_assignment())
     assert [f.name for f in report.functions if f.status != "passed"] == []
@@ -62,14 +79,15 @@ def test_the_reference_gets_full_marks():
     assert {f.message for f in report.functions} == {"Right."}
 
 
+@thorough
 def test_the_same_file_gives_the_same_bytes():
     """Right functions, a named mistake, an unknown one, and an excuse."""
     source = with_change(GAE, "- v[t]", "- v[t] * np.cos(3 * r[t])") + with_change(
         SOFTMAX, "return g - p * g.sum(axis=1", "return g - p * g.sum(axis=0"
     )
+    functions = "gae log_softmax log_softmax_backward categorical_entropy_backward"
     reports = [
-        grade(submission(source), assignment(f"gae {SOFTMAX_FUNCTIONS}", message="full"), "salt")
-        for _ in range(2)
+        grade(submission(source), assignment(functions, message="full"), "salt") for _ in range(2)
     ]
     first, second = (json.dumps(plain(replace(r, seconds=0))) for r in reports)
     assert first == second
@@ -259,6 +277,7 @@ def test_an_unknown_mistake_is_called_unknown():
     assert renamed.behaviour == gae.behaviour
 
 
+@thorough
 def test_the_example_is_small_and_shows_the_mistake():
     source = with_change(GAE, "np.logical_or(term[t], trunc[t])", "term[t]")
     gae = graded(source, "gae")["gae"]
@@ -276,6 +295,7 @@ def test_the_example_is_small_and_shows_the_mistake():
     assert theirs.shape[0] <= 2
 
 
+@thorough
 def test_how_much_is_told():
     source = with_change(GAE, "np.logical_or(term[t], trunc[t])", "term[t]")
     told = {
@@ -304,8 +324,9 @@ def gae(r, *rest):
 """
 
 
+@thorough
 def test_a_function_that_hangs_where_only_the_search_comes():
-    gae = graded(GAE + HANGS, "gae", seconds="1")["gae"]
+    gae = graded(GAE + HANGS, "gae", seconds="0.5")["gae"]
     assert gae.status == "partial"
     assert "took too long" in gae.message
 
@@ -419,6 +440,7 @@ def test_running_out_of_time_is_not_charged_to_the_layout():
     assert attempt(Slow(), exercise, cases).manners is None
 
 
+@thorough
 def test_a_mistake_in_long_batches_alone_is_found():
     source = """
 import numpy as np

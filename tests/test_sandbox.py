@@ -25,7 +25,7 @@ from npppo.grading.worker import Malformed, TooLarge, Unplain, pack, unpack
 
 X = np.array([[1.0, -2.0], [3.0, 4.0]])
 NAMES = ["f", "g", "g_backward", "h", "k"]
-SHORT = Limits(load_seconds=0.4, call_seconds=1)
+SHORT = Limits(load_seconds=0.4, call_seconds=0.5)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux does it")
 posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
 

@@ -366,10 +366,11 @@ class _Process:
         self._mark = secrets.token_hex(16)
         self._frames: Queue[bytes | Exception] = Queue(maxsize=8)
         self._kept = bytearray()
+        command = [sys.executable, "-S", "-s", "-B", "-c", worker.START]
         # numpy.__file__ is …/site-packages/numpy/__init__.py
-        command = [sys.executable, "-S", "-s", "-B", worker.__file__]
+        places = [Path(worker.__file__).parent, Path(np.__file__).parents[1]]
         self._child = subprocess.Popen(
-            [*command, str(Path(np.__file__).parents[1])],
+            [*command, *map(str, places)],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -51,7 +51,6 @@ STYLES: dict[str, Style] = {
     "tuples for lists": sequences(tuple),
     "lists for tuples": sequences(list),
     "another memory layout": each(lambda x: np.asfortranarray(x) if np.ndim(x) > 1 else x),
-    "int32 actions": each(lambda x: x.astype(np.int32) if np.asarray(x).dtype == int else x),
 }
 
 

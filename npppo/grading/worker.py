@@ -4,7 +4,7 @@ It decides nothing. The parent sends the submission and calls to try; the child 
 came of each, as bytes from which the parent builds plain arrays and numbers of its own. No object
 of the student's ever reaches the parent, which takes every frame for a possible forgery.
 
-    python -S -s -B worker.py WHERE_NUMPY_IS
+    python -S -s -B -c "START" WHERE_THIS_IS WHERE_NUMPY_IS
 
 Requests come in on standard input and replies leave on standard output, both moved elsewhere
 before student code runs: what the student prints goes to standard error. First comes the nonce,
@@ -63,20 +63,23 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-if __name__ == "__main__":
+# Imported by START, and not run as a script, it need not be compiled each time.
+START = "import sys; sys.path.insert(0, sys.argv[1]); import worker; worker.main()"
+
+if __name__ == "worker":
     # A submission may replace any builtin. The functions below look theirs up in a copy.
     globals()["__builtins__"] = dict(vars(builtins))
     # Only NumPy may be found outside the standard library, and only now: it finds its own
     # submodules later without the path.
-    STANDARD = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
-    sys.path[:] = [*STANDARD, sys.argv[1]]
+    STANDARD = sys.path[1:]
+    sys.path[:] = [*STANDARD, sys.argv[2]]
 
 import numpy as np
 from numpy import absolute, array, errstate, exp, log, may_share_memory, ndarray, zeros
 from numpy.random import default_rng
 
-if __name__ == "__main__":
-    sys.path[:] = [os.path.dirname(os.path.abspath(__file__))]
+if __name__ == "worker":
+    sys.path[:] = sys.argv[1:2]
     shut_in = importlib.import_module("landlock").shut_in
     sys.path[:] = STANDARD
 
@@ -576,7 +579,7 @@ class Worker:
         """Runs them in one module. What comes after an error in a chunk is lost, what came before
         is kept: so it is for code that takes too long, where the system has timers."""
         sys.modules["submission"] = self.module
-        sys.modules["__main__"] = ModuleType("__main__")  # not this file
+        sys.modules.pop("worker", None)  # this file
         self.module.__dict__["__file__"] = os.path.join(self.guard.room, chunks[0][0])
         # Left to itself, exec would hand out this file's own copy of the builtins.
         self.module.__dict__["__builtins__"] = builtins
@@ -971,7 +974,3 @@ def main() -> None:
         Worker(requests, replies, STANDARD).serve()
     except BaseException:
         leave(LOST)
-
-
-if __name__ == "__main__":
-    main()
