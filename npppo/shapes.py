@@ -10,7 +10,7 @@ Letters used in every shape comment of the package:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,24 +26,18 @@ def floats(*values: ArrayLike) -> Sequence[Array]:
     Integer and boolean arrays follow the floating ones (float32 log-probabilities with integer
     rewards stay float32) and become float64 where there is no floating array at all.
     """
-    if _all_alike(values):
-        return values
+    first = values[0]
+    if type(first) is np.ndarray and first.dtype.kind in "fc":
+        dtype = first.dtype
+        for value in values:
+            if type(value) is not np.ndarray or value.dtype is not dtype:
+                break
+        else:  # nearly always: the quick way out
+            return values  # type: ignore[return-value]
     arrays = [np.asarray(value) for value in values]
     floating = [array.dtype for array in arrays if array.dtype.kind in "fc"]
-    dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    return [array.astype(dtype, copy=False) for array in arrays]
-
-
-def _all_alike(values: tuple[ArrayLike, ...]) -> TypeGuard[tuple[Array, ...]]:
-    """Whether all are floating arrays of one dtype: nearly always, so this is the quick way out."""
-    first = values[0]
-    if type(first) is not np.ndarray or first.dtype.kind not in "fc":
-        return False
-    dtype = first.dtype
-    for value in values:  # noqa: SIM110 - all(...) takes twice as long
-        if type(value) is not np.ndarray or value.dtype is not dtype:
-            return False
-    return True
+    common = np.result_type(*floating) if floating else np.dtype(np.float64)
+    return [array.astype(common, copy=False) for array in arrays]
 
 
 def number(name: str, value: ArrayLike) -> float:

@@ -74,9 +74,9 @@ if __name__ == "worker":
     STANDARD = sys.path[1:]
     sys.path[:] = [*STANDARD, sys.argv[2]]
 
-import numpy as np
-from numpy import absolute, array, errstate, exp, log, may_share_memory, ndarray, zeros
-from numpy.random import default_rng
+import numpy as np  # noqa: E402
+from numpy import absolute, array, errstate, exp, log, may_share_memory, ndarray, zeros  # noqa: E402
+from numpy.random import default_rng  # noqa: E402
 
 if __name__ == "worker":
     sys.path[:] = sys.argv[1:2]
