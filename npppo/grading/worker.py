@@ -93,7 +93,8 @@ ASK = 1 << 17  # bytes; the parent computes on them, so they are few
 LOST = 70  # exit code: the pipes to the parent are gone
 
 # Not long double: the bytes that pad it differ from copy to copy.
-DTYPES = {np.dtype(code).str: np.dtype(code) for code in "?bhilqBHILQefdFD"}
+# Of those that are the same, as long and long long may be, the one that NumPy calls by its size.
+DTYPES = {np.dtype(code).str: np.dtype(np.dtype(code).name) for code in "?bhilqBHILQefdFD"}
 SCALARS = {np.dtype(code).type for code in "?bhilqBHILQefdFD"}
 
 # What a cache may hold of a result besides itself: p of log p, the slope of tanh, and the like.
