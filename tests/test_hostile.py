@@ -534,3 +534,26 @@ def test_a_straight_line_is_no_forward_to_differentiate(name, forward, backward,
     result = marks(source, f"{name} {name}_backward")
     assert result[name].status == "failed"
     assert result[f"{name}_backward"].score < 0.5 * result[f"{name}_backward"].max_score
+
+
+def test_a_backward_cannot_differentiate_the_right_answers_of_its_forward(marks):
+    source = """
+        import inspect
+        import numpy as np
+        def right(x):
+            for place in inspect.stack(0):
+                worker = place.frame.f_locals.get("self")
+                if type(worker).__name__ == "Worker":
+                    pack = place.frame.f_globals["pack"]
+                    worker.send("ask", "tanh", pack((x,), strict=True))
+                    _, known, result = worker.receive()
+                    assert known
+                    return result
+        def tanh(x):
+            return 0.0, x
+        def tanh_backward(dy, x):
+            return dy * STEP
+        """
+    for step in ("np.imag(right(x + 1e-30j)) * 1e30", "(right(x + 1e-5) - right(x - 1e-5)) / 2e-5"):
+        result = marks(textwrap.dedent(source).replace("STEP", step), "tanh tanh_backward")
+        assert result["file"].score == 0
