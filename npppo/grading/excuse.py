@@ -77,11 +77,12 @@ def follows_own_forward(sandbox: Sandbox, tried: Attempt) -> bool:
     forward = EXERCISES[forward_of(tried.exercise.name)]
     wrong = [k for k, fault in enumerate(tried.faults) if fault is not None]
     cases = [Case(case.stratum, case.args) for case in tried.cases]
-    faults = enumerate(attempt(sandbox, forward, cases).faults)
-    theirs = {k: fault.kind for k, fault in faults if fault is not None}
+    own = attempt(sandbox, forward, cases)
+    theirs = {k: fault.kind for k, fault in enumerate(own.faults) if fault is not None}
     if not theirs.keys() >= set(wrong):
         return False
-    if too_easy(sandbox, forward, [cases[k] for k in wrong]):
+    values = [flat(outcome.value) for outcome in own.outcomes]
+    if too_easy(sandbox, forward, [cases[k] for k in wrong], [values[k] for k in wrong]):
         return False
     proven = len(cases) - len(wrong)
     if len(theirs) == len(wrong) <= proven:
@@ -89,19 +90,21 @@ def follows_own_forward(sandbox: Sandbox, tried: Attempt) -> bool:
     for k in wrong:
         if theirs[k] in (RAISED, NONFINITE):
             continue
-        if not is_derivative(sandbox, forward, cases[k], tried, k):
+        if not is_derivative(sandbox, forward, cases[k], values[k], tried, k):
             return False
         proven += bool(np.any(flat(tried.outcomes[k].value)))
     return 2 * proven >= len(cases)
 
 
-def too_easy(sandbox: Sandbox, forward: Exercise, cases: Sequence[Case]) -> bool:
+def too_easy(
+    sandbox: Sandbox, forward: Exercise, cases: Sequence[Case], values: Sequence[Any]
+) -> bool:
     """Whether a forward is a straight line where the right one bends: f(x + v) + f(x - v) = 2 f(x).
 
-    To differentiate that is no exercise.
+    To differentiate that is no exercise. Nor is it one that no longer gives the `values` it gave.
     """
     bends = False
-    for k, case in enumerate(cases):
+    for k, (case, value) in enumerate(zip(cases, values, strict=True)):
         rng = np.random.default_rng(k)
         v = {i: like(rng, case.args[i]) for i in DIFFERENTIABLE[forward.name]}
         probes = []
@@ -111,10 +114,18 @@ def too_easy(sandbox: Sandbox, forward: Exercise, cases: Sequence[Case]) -> bool
         outcomes = sandbox.call([call(forward, probe) for probe in probes])
         if any(outcome.kind != "value" for outcome in outcomes):
             continue
-        if not straight([flat(outcome.value) for outcome in outcomes]):
+        above, here, below = (flat(outcome.value) for outcome in outcomes)
+        if not still(here, value):
+            return True
+        if not straight((above, here, below)):
             return False
         bends = bends or not straight([flat(reference(forward.name, probe)) for probe in probes])
     return bends
+
+
+def still(now: Any, value: Any) -> bool:
+    """Whether a forward gives what it gave before, as a step of STEP leaves it."""
+    return now.shape == value.shape and np.allclose(now, value, 1e-2, 1e-3, equal_nan=True)
 
 
 def straight(values: Sequence[Any]) -> bool:
@@ -125,8 +136,10 @@ def straight(values: Sequence[Any]) -> bool:
     return close((above + below) / 2, here, CLEAR)
 
 
-def is_derivative(sandbox: Sandbox, forward: Exercise, case: Case, tried: Attempt, k: int) -> bool:
-    """<gradient, v> = d/dt <dout, f(x + t v)> for random directions v."""
+def is_derivative(
+    sandbox: Sandbox, forward: Exercise, case: Case, value: Any, tried: Attempt, k: int
+) -> bool:
+    """<gradient, v> = d/dt <dout, f(x + t v)> for random directions v, if f(x) is still `value`."""
     gradients = tried.outcomes[k].value
     wrt = DIFFERENTIABLE[forward.name]
     if len(wrt) == 1:
@@ -149,7 +162,7 @@ def is_derivative(sandbox: Sandbox, forward: Exercise, case: Case, tried: Attemp
         return False
     dout = flat(tried.cases[k].dout)
     losses = [flat(outcome.value) for outcome in outcomes]
-    if any(loss.shape != dout.shape for loss in losses):
+    if not all(loss.shape == dout.shape and still(loss, value) for loss in losses):
         return False
     numeric = [
         float(dout @ (above - below)) / (2 * STEP)

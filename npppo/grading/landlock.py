@@ -1,27 +1,29 @@
 """The kernel's wall: after `shut_in`, a process can reach no file but those it is left with.
 
 The audit hook of `worker` is Python, and Python can take it apart; Landlock, which Linux has had
-since 5.13, holds until the process ends. It also keeps the process from connecting to a network
-(since 6.7) and from sending signals to others (since 6.12). Elsewhere `shut_in` does nothing.
+since 5.13, holds until the process ends. It also keeps the process from TCP (since 6.7) and from
+sending signals to others (since 6.12). It knows nothing of other sockets, nor of who owns a file:
+root, above all, belongs into a container. Elsewhere `shut_in` does nothing.
 
 Source: Linux, Documentation/userspace-api/landlock.rst and include/uapi/linux/landlock.h.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from struct import pack
+from typing import Any
 
-# System calls by their numbers, which are the same on all machines but Alpha.
+# System calls by their numbers, the same on nearly all machines; on others the first one fails.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 ASK_VERSION, PATH_BENEATH = 1, 1
 NO_NEW_PRIVILEGES = 38  # of prctl
 
 READ = 0b1100  # the content of files, and of folders
-WRITE = 1 << 1
+# that, and: write, remove and make files and folders, move and truncate them; but no devices
+USE = READ | 0b0110_0001_1011_0010
 OF_FILES = 0b1100_0000_0000_0111  # what can be allowed of a file that is no folder
 # {version of Landlock: kinds of access to files it knows}; then those to the network, and scopes
 KINDS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
@@ -35,7 +37,11 @@ def shut_in(readable: Sequence[str], writable: Sequence[str], never: Sequence[st
     """
     if sys.platform != "linux":
         return False
-    system = ctypes.CDLL(None, use_errno=True)
+    try:
+        from ctypes import CDLL
+    except ImportError:  # Python can be built without
+        return False
+    system = CDLL(None)
     version = system.syscall(CREATE_RULESET, None, 0, ASK_VERSION)
     if version < 1:
         return False
@@ -48,28 +54,32 @@ def shut_in(readable: Sequence[str], writable: Sequence[str], never: Sequence[st
     try:
         never = [os.path.realpath(path) for path in never]
         allowed = [(part, READ) for path in readable for part in without(path, never)]
-        allowed += [(path, everything) for path in writable]
+        allowed += [(path, USE) for path in writable]
         for path, access in allowed:
             allow(system, ruleset, path, access & everything)
         shut = system.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
         return bool(shut and system.syscall(RESTRICT_SELF, ruleset, 0) == 0)
+    except (OSError, RecursionError):  # folders that cannot be looked through
+        return False
     finally:
         os.close(ruleset)
 
 
 def without(path: str, never: Sequence[str]) -> Iterator[str]:
-    """The path, or its parts where one of the folders `never` lies in it."""
+    """The path, or its parts where one of the folders `never` lies in it, but no links in it."""
     path = os.path.realpath(path)
     if path in never:
         return
-    if not any(folder.startswith(path.rstrip("/") + "/") for folder in never):
+    within = path.rstrip("/") + "/"
+    if not os.path.isdir(path) or not any(folder.startswith(within) for folder in never):
         yield path
         return
-    for name in os.listdir(path):
-        yield from without(os.path.join(path, name), never)
+    for entry in os.scandir(path):
+        if not entry.is_symlink():
+            yield from without(entry.path, never)
 
 
-def allow(system: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
+def allow(system: Any, ruleset: int, path: str, access: int) -> None:
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:  # what is not there need not be allowed

@@ -438,7 +438,9 @@ class Guard:
         libraries += os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         readable = [*self.standard, *self.numpy, *filter(None, libraries)]
-        return readable, [self.room, self.null], [package, os.path.dirname(self.numpy[0])]
+        installed = [os.path.join(path, name) for path in self.standard for name in PACKAGES]
+        never = [package, os.path.dirname(self.numpy[0]), *installed]
+        return readable, [self.room, self.null], never
 
     def may_write(self, path: Any) -> bool:
         return self.is_known(path) or self.within(path, [self.room])
