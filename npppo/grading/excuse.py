@@ -187,7 +187,7 @@ def flat(tree: Any) -> Any:
     """All numbers of a result in one vector; what is no number makes it empty."""
     if isinstance(tree, list | tuple):
         return np.concatenate([flat(x) for x in tree]) if len(tree) else np.zeros(0)
-    if isinstance(tree, np.ndarray | float | int):
+    if isinstance(tree, np.ndarray | np.number | float | int):
         return np.ravel(np.asarray(tree, float))
     return np.zeros(0)
 
