@@ -36,9 +36,19 @@ from typing import Any
 
 import numpy as np
 
-from . import worker
+from .codec import (
+    ASK,
+    LOST,
+    MESSAGE,
+    Malformed,
+    Opaque,
+    frame,
+    harmless,
+    pack,
+    read_frame,
+    unpack,
+)
 from .exercise import Product, Rng
-from .worker import ASK, LOST, MESSAGE, Malformed, Opaque, frame, harmless, pack, unpack
 
 __all__ = ["Call", "Error", "Limits", "Loaded", "Opaque", "Outcome", "Sandbox"]
 
@@ -54,6 +64,7 @@ HELD = {
     "NOFILE": "open files",
     "NPROC": "processes",
     "FILES": "other files",
+    "CALLS": "system calls",
 }
 MARK = "NPPPO_WORKER"
 # Python itself may not start without these.
@@ -388,11 +399,10 @@ class _Process:
         self._mark = secrets.token_hex(16)
         self._frames: Queue[bytes | Exception] = Queue(maxsize=8)
         self._kept = bytearray()
-        command = [sys.executable, "-S", "-s", "-B", "-c", worker.START]
-        # numpy.__file__ is …/site-packages/numpy/__init__.py
-        places = [Path(worker.__file__).parent, Path(np.__file__).parents[1]]
+        start = Path(__file__).with_name("start.py")
+        where_numpy_is = Path(np.__file__).parents[1]  # __file__ is …/numpy/__init__.py
         self._child = subprocess.Popen(
-            [*command, *map(str, places)],
+            [sys.executable, "-S", "-s", "-B", str(start), str(where_numpy_is)],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -424,7 +434,7 @@ class _Process:
     def _read_frames(self) -> None:
         try:
             while True:
-                data = worker.read_frame(self._replies.read, self._nonce, 2 * MESSAGE)
+                data = read_frame(self._replies.read, self._nonce, 2 * MESSAGE)
                 self._frames.put(data)
         except (EOFError, Malformed, OSError, ValueError) as error:
             self._frames.put(error)

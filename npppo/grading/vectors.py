@@ -17,6 +17,7 @@ from .. import __version__, contract
 from ..checkpoint import write_text
 from .assignment import Assignment
 from .attempt import attempted
+from .codec import DEPTH
 from .diagnosis import diagnose
 from .exercise import Case, Product, Rng
 from .exercises import EXERCISES, forward_of, reference
@@ -24,7 +25,6 @@ from .judge import from_lists
 from .marks import Marked, report_of, ungraded
 from .report import Report
 from .sandbox import Opaque, Outcome
-from .worker import DEPTH
 from .writers import dumps
 
 FORMAT = "npppo vectors 1"
