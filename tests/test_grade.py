@@ -1,6 +1,7 @@
 """Grading whole files: marks, names, excuses, examples, and the same answer every time."""
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -313,6 +314,28 @@ def test_a_function_that_hangs_costs_only_itself():
     assert marks["gae"].status == "passed"
     assert (marks["tanh"].status, marks["tanh"].score) == ("error", 0)
     assert "took too long" in marks["tanh"].message
+
+
+def test_a_file_that_hangs_everywhere_is_hurried_through():
+    """Each function says so, and a right one among them keeps its marks."""
+    hanging = ("tanh", "relu", "softmax", "log_softmax", "approx_kl", "sgd_step", "linear_schedule")
+    source = GAE + "".join(f"\ndef {name}(*x):\n    while True: pass\n" for name in hanging)
+    start = time.monotonic()
+    marks = graded(source, " ".join(["gae", *hanging]), seconds="4")
+    # 4 + 2 + 1 + 0.5 + 3 * 0.4 s of them, and as much again would do for all else
+    assert time.monotonic() - start < 4 * len(hanging)
+    assert marks["gae"].status == "passed"
+    assert {marks[name].message for name in hanging} == {"It took too long."}
+
+
+def test_a_file_that_runs_out_of_time_is_still_diagnosed(monkeypatch):
+    """The time may be over before any example is looked for."""
+    monkeypatch.setattr(grading, "excused", lambda *args: time.sleep(1.5) or {})
+    monkeypatch.setattr(grading, "BUDGET", 1)
+    source = "def sgd_step(p, g, lr):\n    return p + lr * g\n"
+    source += "def linear_schedule(a, b, f):\n    return b + f * (a - b)\n"
+    marks = graded(source, "sgd_step linear_schedule", seconds="1")
+    assert marks["sgd_step"].mistake and marks["linear_schedule"].mistake
 
 
 HANGS = """

@@ -501,6 +501,14 @@ def test_a_call_that_brings_the_process_down(text, kind, why):
     assert again[0].value == 1
 
 
+def test_all_calls_together_have_a_limit_too():
+    limits = Limits(call_seconds=20, total_seconds=1.5)
+    with open_sandbox(body("time.sleep(0.9); return 1.0"), limits=limits) as sandbox:
+        sandbox.load(NAMES)
+        kinds = [sandbox.call([Call("f", (X,))])[0].kind for _ in range(3)]
+    assert kinds == ["value", "timeout", "timeout"]
+
+
 @posix
 def test_death_by_signal():
     got = outcome(body("import signal; signal.raise_signal(signal.SIGSEGV)"))

@@ -9,7 +9,6 @@ message = example            ; name: the mistake; example: and an input; full: a
 conventions = 0              ; credit, 0 to 1, for what is right by another convention
 seconds = 10                 ; for each function
 memory = 2048                ; megabytes
-frameworks = no              ; yes: the submission may import what is installed
 
 [gae]                        ; points, visibility and message of one function
 points = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,9 @@ from .report import Report
 from .sandbox import Limits, Opaque, Sandbox
 from .submission import Submission, stubs_in
 
-BUDGET = 20  # times the seconds of one function, for the whole file
+BUDGET = 12  # times the seconds of one function, for the whole file
+SEVERAL = 3  # times the seconds of one function: for its battery, the search and the example
+LEAST = 0.1  # of the seconds of one function
 SEARCH_EXAMPLES = 25
 SHRINK_EXAMPLES, SHRINK_CALLS = 200, 200
 
@@ -40,6 +42,7 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
     limits = Limits(
         load_seconds=assignment.seconds,
         call_seconds=assignment.seconds,
+        total_seconds=SEVERAL * assignment.seconds,
         memory=assignment.memory << 20,
     )
     with Sandbox(submission.chunks, limits) as sandbox:
@@ -56,6 +59,7 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
     attempts: dict[str, Attempt] = {}
     beyond: dict[str, tuple[Case, Fault] | None] = {}
     for name, sandbox in started(submission, limits, here, until):
+        sandbox.limits = hurried(limits, attempts.values())
         exercise = EXERCISES[name]
         rng = np.random.default_rng(seed(submission, salt, name))
         attempts[name] = tried = attempt(sandbox, exercise, exercise.battery.draw(rng))
@@ -66,12 +70,16 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
         name: tried for name, tried in attempts.items() if not tried.right and not tried.missing
     }
     marked = {name: Marked(tried, beyond=beyond[name]) for name, tried in attempts.items()}
+    limits = hurried(limits, attempts.values())
     marked |= excused(submission, limits, wrong, until)
     open_questions = [name for name in marked if unsettled(marked[name])]
     for name, sandbox in started(submission, limits, open_questions, until):
         marked[name] = explained(sandbox, marked[name], submission, salt)
         if repeats(marked, name):
             marked[name] = replace(marked[name], excused_by=frozenset([forward_of(name)]))
+    for name in open_questions:
+        if marked[name].diagnosis is None:  # no time was left to look for an example
+            marked[name] = replace(marked[name], diagnosis=diagnose(marked[name].attempt))
     functions = tuple(
         report_of(name, task, marked[name], assignment)
         if name in marked
@@ -124,6 +132,16 @@ def started(
     finally:
         if ahead is not None:
             ahead.close()
+
+
+def hurried(limits: Limits, attempts: Iterable[Attempt]) -> Limits:
+    """Half the time for what comes after each function that has used up its own.
+
+    A function that is right takes a small part of its time, and a file that never ends anywhere
+    should not keep the grader for minutes.
+    """
+    late = sum(any(o.kind == "timeout" for o in tried.outcomes) for tried in attempts)
+    return replace(limits, call_seconds=limits.call_seconds * max(0.5**late, LEAST))
 
 
 def searched(sandbox: Sandbox, exercise: Exercise, seed: int) -> tuple[Case, Fault] | None:
@@ -220,7 +238,8 @@ def explained(sandbox: Sandbox, marked: Marked, submission: Submission, salt: st
     found = diagnose(tried)
     showing = smallest(sandbox, tried, found, parts, seed(submission, salt, name))
     text = shown(sandbox, tried, showing, submission, parts) if showing is not None else ""
-    behaviour = None if found.id else fingerprint(sandbox, tried.exercise)
+    ended = any(fault is not None and fault.kind == STOPPED for fault in tried.faults)
+    behaviour = None if found.id or ended else fingerprint(sandbox, tried.exercise)
     return replace(marked, diagnosis=found, example=text, behaviour=behaviour)
 
 

@@ -75,11 +75,12 @@ Answer = Callable[[str, tuple[Any, ...]], Any]
 
 @dataclass(frozen=True)
 class Limits:
-    """Times are wall-clock, of one load and of one list of calls; `cpu_seconds` is the process's
-    processor time in all. Sizes are bytes."""
+    """Times are wall-clock, of one load, of one list of calls, and of all calls; `cpu_seconds` is
+    the process's processor time in all. Sizes are bytes."""
 
     load_seconds: float = 10.0
     call_seconds: float = 10.0
+    total_seconds: float = 30.0
     cpu_seconds: int = 60
     memory: int = 2 << 30
     file: int = 16 << 20
@@ -184,6 +185,7 @@ class Sandbox:
         self._names: list[str] = []
         self._printed = ""
         self._loaded: Loaded | None = None
+        self._spent = 0.0  # seconds, in calls
         self._process: _Process | None = _Process(self.limits)
 
     def __enter__(self) -> Sandbox:
@@ -247,7 +249,7 @@ class Sandbox:
         """
         written = [_written(call) for call in calls]
         outcomes: list[Outcome] = []
-        stage = "load"
+        start, stage = time.monotonic(), "load"
         try:
             if self._process is None or self._loaded is None:
                 self._load()
@@ -255,7 +257,8 @@ class Sandbox:
             process = self._process
             assert process is not None
             process.send("calls", written)
-            deadline = time.monotonic() + self.limits.call_seconds
+            rest = self.limits.total_seconds - self._spent
+            deadline = time.monotonic() + min(self.limits.call_seconds, rest)
             while len(outcomes) < len(calls):
                 message = process.receive(deadline)
                 call = calls[len(outcomes)]
@@ -266,6 +269,7 @@ class Sandbox:
         except _Lost as lost:
             self.close()
             outcomes.append(Outcome(lost.kind, error=Error("", lost.why), stage=stage))
+        self._spent += time.monotonic() - start
         return outcomes + [Outcome("not run")] * (len(calls) - len(outcomes))
 
     def _explained(self, outcome: Outcome) -> Outcome:
