@@ -46,10 +46,10 @@ def test_every_fault_has_its_own_words(expected, got, kind, text):
 def test_the_faulty_result_is_named():
     right = (X, X.T, ROW)
     fault = judge("linear_backward", CASE, right, (X, X.T, 2 * ROW)).fault
-    assert fault.text == "db: returned 2 at [0], expected 1"
+    assert fault.sentence == "For db, it returned 2 at [0], expected 1."
     right = (X, [(X, ROW), (X, ROW)])
     fault = judge("mlp_backward", CASE, right, (X, [(X, ROW), (X, -ROW)])).fault
-    assert fault.text == "grads[1][1]: returned -1 at [0], expected 1"
+    assert fault.sentence == "For grads[1][1], it returned -1 at [0], expected 1."
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def attempt(
             fault = verdict(exercise, cases[k], tried.expected[k], outcome).fault
             if fault is not None and fault.kind not in (FORWARD, STOPPED):
                 text = f"{fault.text}, when an argument is read-only or not contiguous"
-                manners = Fault(LAYOUT, text, fault.index)
+                manners = replace(fault, kind=LAYOUT, text=text)
     return replace(tried, manners=manners)
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from numpy import array, ndarray, zeros
 
 MESSAGE = 8 << 20  # bytes in a frame from the child
-ASK = 1 << 17  # bytes in a question; the parent computes on them, so they are few
+ASK = 1 << 15  # bytes in a question: what the parent computes on them may be their square
 LOST = 70  # exit code of the child: the pipes to the parent are gone
 DEPTH = 12  # of lists within lists
 DIMENSIONS = 32

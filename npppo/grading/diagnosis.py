@@ -63,7 +63,7 @@ def diagnose(attempt: Attempt, variants: Variants | None = None) -> Diagnosis:
             return of_form(first(attempt, kind))
     for kind in (STOPPED, FORWARD, RAISED):
         if kind in kinds and (kind == STOPPED or kinds[kind] == sum(kinds.values())):
-            return Diagnosis(None, sentence(first(attempt, kind).text))
+            return Diagnosis(None, first(attempt, kind).sentence)
     where = only_in(attempt)
     if where is not None:
         return Diagnosis(None, f"It is right but for one kind of input: {where}.")
@@ -73,7 +73,7 @@ def diagnose(attempt: Attempt, variants: Variants | None = None) -> Diagnosis:
         return Diagnosis(seen.id, seen.sentence)
     law = broken_law(attempt.exercise.name, attempt.cases, results)
     hint = f"{law} " if law is not None else ""
-    return Diagnosis(None, f"No known mistake matches. {hint}It {first(attempt).text}.")
+    return Diagnosis(None, f"No known mistake matches. {hint}{first(attempt).sentence}")
 
 
 def only_in(attempt: Attempt) -> str | None:
@@ -122,9 +122,5 @@ def first(attempt: Attempt, kind: str | None = None) -> Fault:
 
 def of_form(fault: Fault) -> Diagnosis:
     if fault.kind not in FORMS:
-        return Diagnosis(None, sentence(fault.text))
-    return Diagnosis(fault.kind, f"{FORMS[fault.kind]} It {fault.text}.")
-
-
-def sentence(text: str) -> str:
-    return f"It {text}."
+        return Diagnosis(None, fault.sentence)
+    return Diagnosis(fault.kind, f"{FORMS[fault.kind]} {fault.sentence}")

@@ -17,7 +17,14 @@ from .assignment import Assignment
 from .attempt import RAISED, STOPPED, UNLIKE, Attempt, attempt, call, observe, verdict
 from .compare import CLEAR, close
 from .diagnosis import Diagnosis, diagnose
-from .excuse import answers, follows_own_forward, in_circles, suspects, without
+from .excuse import (
+    answers,
+    follows_own_forward,
+    in_circles,
+    mostly_right,
+    suspects,
+    without,
+)
 from .exercise import Case, Exercise
 from .exercises import EXERCISES, forward_of, observed, outcome, reference
 from .explain import example
@@ -188,7 +195,8 @@ def excused(
             tried, blame = better, asked & set(wrong)
             again[name] = Marked(tried, parts, blame if tried.right else frozenset())
         forward = forward_of(name)
-        if name != forward and forward in wrong and not tried.right and serious(wrong[forward]):
+        near = forward in wrong and (serious(wrong[forward]) or mostly_right(wrong[name]))
+        if name != forward and near and not tried.right:
             with Sandbox(submission.chunks, limits) as fresh:
                 fresh.load(list(EXERCISES))
                 if follows_own_forward(fresh, wrong[name]):
@@ -230,7 +238,7 @@ def explained(sandbox: Sandbox, marked: Marked, submission: Submission, salt: st
     if marked.beyond is not None:
         case, fault = marked.beyond
         found = Diagnosis(
-            None, f"Right on the whole battery, but wrong elsewhere: it {fault.text}."
+            None, f"Right on the whole battery, but wrong elsewhere. {fault.sentence}"
         )
         return replace(
             marked, diagnosis=found, example=shown(sandbox, tried, case, submission, parts)

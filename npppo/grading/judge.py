@@ -6,7 +6,7 @@ read about numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,13 @@ VALUE = "value"
 @dataclass(frozen=True)
 class Fault:
     kind: str
-    text: str
+    text: str  # goes on after "it"
     index: tuple[int, ...] | None = None  # of the first wrong entry
+    result: str = ""  # which of several results it is about
+
+    @property
+    def sentence(self) -> str:
+        return f"For {self.result}, it {self.text}." if self.result else f"It {self.text}."
 
 
 @dataclass(frozen=True)
@@ -110,12 +115,8 @@ def compare(
             inner = (label,)
         fault = compare(inner, e, g, tolerance, notes)
         if fault is not None:
-            return Fault(fault.kind, say(label, fault.text), fault.index)
+            return replace(fault, result=fault.result or label)
     return None
-
-
-def say(label: str, text: str) -> str:
-    return text if text.startswith(label) else f"{label}: {text}"
 
 
 def compare_arrays(

@@ -82,17 +82,17 @@ def marks(task: Task, marked: Marked) -> tuple[Part, ...]:
             None,
         )
         ok = right[stratum]
-        message = "" if ok else f"It {fault.text}." if fault else "Right only by accident."
+        message = "" if ok else fault.sentence if fault else "Right only by accident."
         parts.append(Part(stratum, best if ok else 0.0, best, message))
     if not marked.called:
         return tuple(parts)
     share = sum(task.strata[stratum] for stratum, ok in right.items() if ok) / whole
-    message = f"It {tried.manners.text}." if tried.manners is not None else ""
+    message = tried.manners.sentence if tried.manners is not None else ""
     best = shares[1] * task.points
     parts.append(Part(LEFT_ALONE, 0.0 if message else share * best, best, message))
     best = shares[2] * task.points
     ok = all(right.values()) and marked.beyond is None
-    message = f"It {marked.beyond[1].text}." if marked.beyond else ""
+    message = marked.beyond[1].sentence if marked.beyond else ""
     parts.append(Part("further inputs", best if ok else 0.0, best, message))
     return tuple(parts)
 

@@ -324,7 +324,7 @@ def _texts(items: list[Any]) -> tuple[str, ...]:
 
 def _question(message: Any) -> tuple[str, tuple[Any, ...]]:
     name, content = _fields(message, "ask", str, bytes)
-    _demand(len(content) <= 2 * ASK)
+    _demand(len(content) <= ASK)
     try:
         args = unpack(content)
     except Malformed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -383,6 +384,24 @@ def without(mistakes: list[Mistake], *switches: str) -> list[Mistake]:
     return [mistake for mistake in mistakes if mistake.switch not in switches]
 
 
+def in_forward_mode(mistakes: list[Mistake]) -> list[Mistake]:
+    """What is wrong with a slope, in the words of a direction that is passed upwards."""
+    words = {
+        "from above": "from below",
+        "dx": "the new dh",
+        "dy": "dh",
+        "gradient": "direction",
+        "Gradient": "The direction",
+    }
+
+    def said(sentence: str) -> str:
+        for word, other in words.items():
+            sentence = sentence.replace(word, other)
+        return sentence
+
+    return [replace(mistake, sentence=said(mistake.sentence)) for mistake in mistakes]
+
+
 VARIANTS = {
     "mlp": mlp,
     "mlp_backward": mlp_backward,
@@ -400,5 +419,6 @@ MISTAKES = {
         OF_LINEAR_BACKWARD + OF_TANH_BACKWARD + OF_RELU_BACKWARD,
         *("LIN-24", "LIN-24b", "LIN-24c", "LIN-24d", "LIN-27", "TNG-13", "RLG-07b"),
     ),
-    "mlp_jvp": OF_MLP_JVP + without(OF_TANH_BACKWARD + OF_RELU_BACKWARD, "TNG-13", "RLG-07b"),
+    "mlp_jvp": OF_MLP_JVP
+    + in_forward_mode(without(OF_TANH_BACKWARD + OF_RELU_BACKWARD, "TNG-13", "RLG-07b")),
 }
