@@ -690,6 +690,20 @@ def test_a_folder_made_unreadable_is_removed():
     assert not os.path.exists(room)
 
 
+@posix
+def test_a_folder_deeper_than_recursion_goes_is_removed(tmp_path, monkeypatch):
+    room = tmp_path / "room"
+    room.mkdir()
+    monkeypatch.chdir(room)
+    for depth in range(1500):
+        Path("file").touch()
+        os.mkdir("a", 0 if depth == 1499 else 0o700)
+        if depth < 1499:
+            os.chdir("a")
+    parent._remove(str(room))
+    assert not room.exists()
+
+
 # Hostile submissions: on being loaded.
 
 
@@ -896,9 +910,13 @@ FINE = ("", "", "", None, False)
     "message",
     [
         ("reply", "value"),
-        ("loaded", [], [], [], []),
+        ("loaded", [], [], []),
         ("reply", "great", None, FINE, "", [], False, True, "", []),
         ("reply", "value", None, FINE, "full marks", [], False, True, "", []),
+        (X, "value", None, FINE, "", [], False, True, "", []),
+        ("reply", "value", None, FINE, "", [X], False, True, "", []),
+        ("reply", "value", None, FINE, "", [], False, True, "", [X]),
+        ("reply", X, None, FINE, "", [], False, True, "", []),
         ("reply", "value", None, FINE, "", [99], False, True, "", []),
         ("reply", "value", None, FINE, "", [[]], False, True, "", []),
         ("reply", "value", None, FINE, "", [], 1, True, "", []),

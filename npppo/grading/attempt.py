@@ -25,6 +25,7 @@ from .exercises import (
 from .judge import (
     CHANGED,
     COUNT,
+    MISSING,
     NONE,
     NONFINITE,
     RANDOM,
@@ -36,11 +37,12 @@ from .judge import (
     from_lists,
     judge,
 )
-from .sandbox import Call, Outcome, Sandbox
+from .sandbox import Call, Opaque, Outcome, Sandbox
 
 RAISED = "raised"
 STOPPED = "stopped"  # out of time, dead, or not run because of that
 FORWARD = "forward"  # a backward function whose own forward raised
+EXCESS = 100
 LAYOUT = "FORM-08"  # depends on how an argument lies in memory
 
 Answer = Callable[[str, tuple[Any, ...]], Any]
@@ -139,7 +141,10 @@ def attempted(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outc
         verdict(exercise, case, right, outcome)
         for case, right, outcome in zip(cases, expected, outcomes, strict=True)
     ]
-    settled = [in_arrays(e, outcome) for e, outcome in zip(expected, outcomes, strict=True)]
+    settled = [
+        without_excess(e, in_arrays(e, outcome))
+        for e, outcome in zip(expected, outcomes, strict=True)
+    ]
     return Attempt(exercise, tuple(cases), tuple(expected), tuple(settled), tuple(verdicts))
 
 
@@ -149,6 +154,20 @@ def in_arrays(expected: Any, outcome: Outcome) -> Outcome:
         return outcome
     array = from_lists(outcome.value)
     return outcome if array is None else replace(outcome, value=array)
+
+
+def without_excess(expected: Any, outcome: Outcome) -> Outcome:
+    """Many times what was expected is judged already, and nothing to be kept."""
+    if size(outcome.value) <= EXCESS * (1 + size(expected)):
+        return outcome
+    return replace(outcome, value=Opaque(form(outcome.value)))
+
+
+def size(tree: Any) -> int:
+    """How many numbers a result has, or other things."""
+    if isinstance(tree, list | tuple):
+        return sum(map(size, tree))
+    return np.size(tree) if isinstance(tree, np.ndarray) else 1
 
 
 def call(exercise: Exercise, case: Case, parts: tuple[str, ...] = (), twice: bool = False) -> Call:
@@ -216,7 +235,7 @@ def broken(exercise: Exercise, outcome: Outcome) -> Fault | None:
     if outcome.kind != "value":
         return Fault(STOPPED, STOPS.get(outcome.kind, "") + str(outcome.error or "").strip())
     if not outcome.paired and outcome.value is None:
-        return Fault(NONE, "returned None; is the return statement missing?")
+        return Fault(NONE, MISSING)
     if not outcome.paired:
         return Fault(COUNT, f"returned {form(outcome.value)}, expected (out, cache)")
     if outcome.steadiness == "different":

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from .attempt import RAISED, Answer, Attempt, attempt, call
-from .compare import CLEAR, Tolerance, close
+from .compare import CLEAR, SINGLE, Tolerance, close
 from .exercise import Case, Exercise
 from .exercises import DIFFERENTIABLE, EXERCISES, forward_of, has_backward, reference
 from .judge import NONFINITE
+from .match import agree
 from .sandbox import Sandbox
 
 # (f(x + h v) - f(x - h v)) / 2h errs by less than 1e-9 with the first h; the other is for functions
@@ -68,22 +69,31 @@ def answers(parts: tuple[str, ...]) -> tuple[Answer, set[str]]:
     return answer, asked
 
 
-def follows_own_forward(sandbox: Sandbox, tried: Attempt) -> bool:
+def follows_own_forward(sandbox: Sandbox, tried: Attempt, before: Attempt) -> bool:
     """Whether a backward is wrong only where its forward is, and right for that forward.
 
     That is so if it is right in half of the cases and wrong in just those in which its forward is.
     Otherwise it has to be proven in half of the cases: by a right answer, or by a gradient that is
     the forward's and not 0. `sandbox` is one in which the backward has never run, lest it change
-    what the forward does.
+    what the forward does; there the forward must answer as it did `before`, among other questions.
     """
     forward = EXERCISES[forward_of(tried.exercise.name)]
     wrong = [k for k, fault in enumerate(tried.faults) if fault is not None]
     cases = [Case(case.stratum, case.args) for case in tried.cases]
-    own = attempt(sandbox, forward, cases)
-    theirs = {k: fault.kind for k, fault in enumerate(own.faults) if fault is not None}
+    asked = [*cases, *before.cases]
+    order = np.random.default_rng(len(asked)).permutation(len(asked))
+    mixed = attempt(sandbox, forward, [asked[k] for k in order])
+    faults, answers, outcomes = (
+        [found[place] for place in np.argsort(order)]
+        for found in (mixed.faults, mixed.observed, mixed.outcomes)
+    )
+    for now, then in zip(answers[len(cases) :], before.observed, strict=True):
+        if now is not then and not agree(now, then, SINGLE):
+            return False
+    theirs = {k: faults[k].kind for k in range(len(cases)) if faults[k] is not None}
     if not theirs.keys() >= set(wrong):
         return False
-    values = [flat(outcome.value) for outcome in own.outcomes]
+    values = [flat(outcome.value) for outcome in outcomes[: len(cases)]]
     if too_easy(sandbox, forward, [cases[k] for k in wrong], [values[k] for k in wrong]):
         return False
     proven = len(cases) - len(wrong)
@@ -92,8 +102,8 @@ def follows_own_forward(sandbox: Sandbox, tried: Attempt) -> bool:
     for k in wrong:
         if theirs[k] in (RAISED, NONFINITE):
             continue
-        asked = (sandbox, forward, cases[k], values[k], tried, k)
-        if not any(is_derivative(*asked, step) for step in STEPS):
+        case, value = cases[k], values[k]
+        if not any(is_derivative(sandbox, forward, case, value, tried, k, h) for h in STEPS):
             return False
         proven += bool(np.any(flat(tried.outcomes[k].value)))
     return 2 * proven >= len(cases)
@@ -120,7 +130,8 @@ def too_easy(
 ) -> bool:
     """Whether a forward is a straight line where the right one bends: f(x + v) + f(x - v) = 2 f(x).
 
-    To differentiate that is no exercise. Nor is it one that no longer gives the `values` it gave.
+    To differentiate that is no exercise. Nor is it one that no longer gives the `values` it gave,
+    or nothing nearby.
     """
     bends = False
     for k, (case, value) in enumerate(zip(cases, values, strict=True)):
@@ -131,8 +142,10 @@ def too_easy(
             args = tuple(moved(x, v[i], step) if i in v else x for i, x in enumerate(case.args))
             probes.append(Case("moved", args))
         outcomes = sandbox.call([call(forward, probe) for probe in probes])
-        if any(outcome.kind != "value" for outcome in outcomes):
+        if outcomes[1].kind != "value":
             continue
+        if any(outcome.kind != "value" for outcome in outcomes):
+            return True
         above, here, below = (flat(outcome.value) for outcome in outcomes)
         if not still(here, value):
             return True

@@ -36,7 +36,7 @@ from .sandbox import Limits, Opaque, Sandbox
 from .submission import Submission, stubs_in
 
 BUDGET = 12  # times the seconds of one function, for the whole file
-SEVERAL = 3  # times the seconds of one function: for its battery, the search and the example
+SEVERAL = 2  # times the seconds of one function: for its battery, the search and the example
 LEAST = 0.1  # of the seconds of one function
 SEARCH_EXAMPLES = 25
 SHRINK_EXAMPLES, SHRINK_CALLS = 200, 200
@@ -63,21 +63,20 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
         for name in tasks
         if name in loaded.defined - unfilled and forward_of(name) in loaded.defined
     ]
-    attempts: dict[str, Attempt] = {}
-    beyond: dict[str, tuple[Case, Fault] | None] = {}
+    marked: dict[str, Marked] = {}
     for name, sandbox in started(submission, limits, here, until):
-        sandbox.limits = hurried(limits, attempts.values())
+        sandbox.limits = hurried(limits, marked.values())
         exercise = EXERCISES[name]
         rng = np.random.default_rng(seed(submission, salt, name))
-        attempts[name] = tried = attempt(sandbox, exercise, exercise.battery.draw(rng))
-        beyond[name] = None
+        tried, beyond = attempt(sandbox, exercise, exercise.battery.draw(rng)), None
         if tried.right and not tried.manners:
-            beyond[name] = searched(sandbox, exercise, seed(submission, salt, name))
+            beyond = searched(sandbox, exercise, seed(submission, salt, name))
+        marked[name] = Marked(tried, beyond=beyond)
+    attempts = {name: one.attempt for name, one in marked.items()}
     wrong = {
         name: tried for name, tried in attempts.items() if not tried.right and not tried.missing
     }
-    marked = {name: Marked(tried, beyond=beyond[name]) for name, tried in attempts.items()}
-    limits = hurried(limits, attempts.values())
+    limits = hurried(limits, marked.values())
     marked |= excused(submission, limits, wrong, until)
     open_questions = [name for name in marked if unsettled(marked[name])]
     for name, sandbox in started(submission, limits, open_questions, until):
@@ -141,14 +140,24 @@ def started(
             ahead.close()
 
 
-def hurried(limits: Limits, attempts: Iterable[Attempt]) -> Limits:
+def hurried(limits: Limits, marked: Iterable[Marked]) -> Limits:
     """Half the time for what comes after each function that has used up its own.
 
     A function that is right takes a small part of its time, and a file that never ends anywhere
     should not keep the grader for minutes.
     """
-    late = sum(any(o.kind == "timeout" for o in tried.outcomes) for tried in attempts)
-    return replace(limits, call_seconds=limits.call_seconds * max(0.5**late, LEAST))
+    share = max(0.5 ** sum(map(late, marked)), LEAST)
+    return replace(
+        limits,
+        call_seconds=share * limits.call_seconds,
+        total_seconds=share * limits.total_seconds,
+    )
+
+
+def late(marked: Marked) -> bool:
+    """Whether a function was stopped, on its battery or in the search."""
+    searched = marked.beyond is not None and marked.beyond[1].kind == STOPPED
+    return searched or any(outcome.kind == "timeout" for outcome in marked.attempt.outcomes)
 
 
 def searched(sandbox: Sandbox, exercise: Exercise, seed: int) -> tuple[Case, Fault] | None:
@@ -199,7 +208,7 @@ def excused(
         if name != forward and near and not tried.right:
             with Sandbox(submission.chunks, limits) as fresh:
                 fresh.load(list(EXERCISES))
-                if follows_own_forward(fresh, wrong[name]):
+                if follows_own_forward(fresh, wrong[name], wrong[forward]):
                     blame |= {forward}
                     again[name] = Marked(wrong[name], (), blame)
         given[name] = blame
@@ -209,11 +218,13 @@ def excused(
 
 
 def serious(forward: Attempt) -> bool:
-    """Whether a wrong forward is partly right, or wrong in a known way.
+    """Whether a wrong forward is half right, or wrong in a known way.
 
     Of anything else the right gradient may be far too easy.
     """
-    return any(strata_right(forward).values()) or bool(diagnose(forward).mistakes)
+    strata = forward.exercise.battery.strata
+    right = sum(strata[stratum] for stratum, ok in strata_right(forward).items() if ok)
+    return 2 * right >= sum(strata.values()) or bool(diagnose(forward).mistakes)
 
 
 def repeats(marked: Mapping[str, Marked], name: str) -> bool:

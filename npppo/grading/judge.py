@@ -57,6 +57,7 @@ class Verdict:
     notes: frozenset[str] = frozenset()
 
 
+MISSING = "returned None (is the return statement missing?)"
 SINGLE_PRECISION = "right, but computed in single precision"
 WIDER = "float32 comes in and float64 goes out; here the floating dtype is kept"
 LISTS = "a list of numbers where an array was expected; it is taken as one"
@@ -97,7 +98,7 @@ def compare(
     names: tuple[str, ...], expected: Any, got: Any, tolerance: Tolerance, notes: set[str]
 ) -> Fault | None:
     if got is None:
-        return Fault(NONE, "returned None; is the return statement missing?")
+        return Fault(NONE, MISSING)
     if not isinstance(expected, list | tuple):
         return compare_arrays(
             names[0] if names else "", np.asarray(expected), got, tolerance, notes
@@ -188,6 +189,8 @@ def form(x: Any) -> str:
         return x.description
     if isinstance(x, str):
         return "a string"
+    if isinstance(x, list | tuple):  # which may be no array
+        return count(x)
     shape = np.shape(x)
     return f"one array of shape {shape}" if shape else "one number"
 

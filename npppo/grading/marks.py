@@ -11,8 +11,9 @@ import numpy as np
 from .. import contract
 from .assignment import Assignment, Task
 from .attempt import FORWARD, RAISED, STOPPED, Attempt
-from .compare import CLEAR, close
+from .compare import CLEAR, close, differing
 from .diagnosis import Diagnosis
+from .excuse import flat
 from .exercise import Case
 from .exercises import forward_of
 from .judge import Fault
@@ -41,13 +42,20 @@ class Marked:
 
 
 def strata_right(tried: Attempt) -> dict[str, bool]:
-    """Which strata are right in all their cases, unless all that is right is right by accident."""
+    """Which strata are right in all their cases, unless all that is right is right by accident.
+
+    It may be where no right result had to be computed, and where all of them are one number.
+    """
     right: dict[str, bool] = {}
-    telling = False
     for case, fault in zip(tried.cases, tried.faults, strict=True):
         right[case.stratum] = right.get(case.stratum, True) and fault is None
-    for case, expected in zip(tried.cases, tried.expected, strict=True):
-        telling = telling or (right[case.stratum] and not trivial(case, expected))
+    computed = [
+        flat(expected)
+        for case, expected in zip(tried.cases, tried.expected, strict=True)
+        if right[case.stratum] and not trivial(case, expected)
+    ]
+    numbers = np.concatenate(computed) if computed else np.zeros(0)
+    telling = bool(differing(numbers, np.resize(numbers[:1], numbers.shape), CLEAR).size)
     return right if telling else dict.fromkeys(right, False)
 
 

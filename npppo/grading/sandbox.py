@@ -40,6 +40,7 @@ from .codec import (
     ASK,
     LOST,
     MESSAGE,
+    TEXT,
     Malformed,
     Opaque,
     frame,
@@ -55,6 +56,7 @@ __all__ = ["Call", "Error", "Limits", "Loaded", "Opaque", "Outcome", "Sandbox"]
 START_SECONDS = 60  # for Python and NumPy themselves, on however busy a machine
 GRACE_SECONDS = 1  # for a load that is out of time to say so itself
 KINDS = {"value", "raised", "unreadable"}  # what the child may report
+MOST = 1000  # texts in a list
 STEADINESS = {"", "different", "overwritten"}
 HELD = {
     "CPU": "processor time",
@@ -237,8 +239,11 @@ class Sandbox:
         seconds = self.limits.load_seconds
         process.wait_until_ready()
         process.send("load", process.room, limits, seconds, self._chunks, self._names)
+        # What held is said before the submission runs, and so is no claim of the submission's.
+        (names,) = _fields(process.receive(time.monotonic() + START_SECONDS), "held", list)
+        held = frozenset(HELD[name] for name in _texts(names) if name in HELD)
         message = process.receive(time.monotonic() + seconds + GRACE_SECONDS)
-        self._loaded = _loaded(message, self._names)
+        self._loaded = _loaded(message, self._names, held)
         return self._loaded
 
     def call(self, calls: Sequence[Call], answer: Answer | None = None) -> list[Outcome]:
@@ -262,7 +267,7 @@ class Sandbox:
             while len(outcomes) < len(calls):
                 message = process.receive(deadline)
                 call = calls[len(outcomes)]
-                if message[0] == "ask":
+                if _is(message[0], "ask"):
                     process.send_packed(_answered(message, call, answer))
                 else:
                     outcomes.append(self._explained(_outcome(message, len(call.args))))
@@ -300,10 +305,15 @@ def _demand(condition: bool) -> None:
         raise _Lost("unreadable", "sent something that is not a reply")
 
 
+def _is(x: Any, text: str) -> bool:
+    """An array would compare entry by entry."""
+    return type(x) is str and x == text
+
+
 def _fields(message: Any, kind: str, *types: type | tuple[type, ...]) -> tuple[Any, ...]:
     """The content of a message from the child, if it is of this kind and of exactly these types;
     `object` stands for any."""
-    _demand(type(message) is tuple and len(message) == 1 + len(types) and message[0] == kind)
+    _demand(type(message) is tuple and len(message) == 1 + len(types) and _is(message[0], kind))
     for x, allowed in zip(message[1:], types, strict=True):
         among = allowed if isinstance(allowed, tuple) else (allowed,)
         _demand(allowed is object or type(x) in among)
@@ -314,12 +324,13 @@ def _error(record: Any) -> Error:
     types = (str, str, str, (int, type(None)), bool)
     given = ("error", *record) if type(record) is tuple else None
     kind, message, file, line, missing = _fields(given, "error", *types)
-    return Error(harmless(kind), harmless(message), harmless(file), line, missing)
+    kind, message, file = (harmless(text[:TEXT]) for text in (kind, message, file))
+    return Error(kind, message, file, line, missing)
 
 
 def _texts(items: list[Any]) -> tuple[str, ...]:
-    _demand(all(type(x) is str for x in items))
-    return tuple(harmless(x) for x in items)
+    _demand(len(items) <= MOST and all(type(x) is str for x in items))
+    return tuple(harmless(x[:TEXT]) for x in items)
 
 
 def _question(message: Any) -> tuple[str, tuple[Any, ...]]:
@@ -365,13 +376,14 @@ def _identical(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
-def _loaded(message: Any, names: Sequence[str]) -> Loaded:
-    held, defined, errors, refused = _fields(message, "loaded", list, list, list, list)
+def _loaded(message: Any, names: Sequence[str], held: frozenset[str]) -> Loaded:
+    defined, errors, refused = _fields(message, "loaded", list, list, list)
+    _demand(len(errors) <= MOST)
     return Loaded(
         frozenset(_texts(defined)) & frozenset(names),
         tuple(_error(record) for record in errors),
         _texts(refused),
-        frozenset(HELD[name] for name in _texts(held) if name in HELD),
+        held,
     )
 
 
@@ -380,7 +392,7 @@ def _outcome(message: Any, count: int) -> Outcome:
         message, "reply", str, object, tuple, str, list, bool, bool, str, list
     )
     _demand(kind in KINDS and stage in ("", "forward", "backward") and steadiness in STEADINESS)
-    _demand(all(x == "dout" or (type(x) is int and 0 <= x < count) for x in changed))
+    _demand(all(_is(x, "dout") or (type(x) is int and 0 <= x < count) for x in changed))
     error = None if kind == "value" else _error(record)
     value = value if kind == "value" else None
     refusals = _texts(refused)
@@ -556,11 +568,20 @@ def _marked(mark: bytes) -> list[int]:
 
 
 def _remove(folder: str) -> None:
-    """Removes a folder whose owner may have made parts of it unreadable."""
+    """Removes a folder, parts of which may be unreadable, or deeper than Python goes down."""
     with contextlib.suppress(OSError):
         os.chmod(folder, 0o700)
-        for root, folders, _ in os.walk(folder):
-            for name in folders:
-                if not os.path.islink(os.path.join(root, name)):
-                    os.chmod(os.path.join(root, name), 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                for inner in list(os.scandir(entry.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        os.chmod(inner.path, 0o700)
+                    os.rename(inner.path, os.path.join(folder, secrets.token_hex(16)))
+                os.rmdir(entry.path)
+        os.rmdir(folder)
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -24,6 +25,10 @@ class Submission:
         return Path(self.name).stem
 
 
+# A notebook may hold pictures; code is parsed, and a small part of this is a long homework.
+LARGEST_FILE, LARGEST_CODE = 32 << 20, 1 << 18
+
+
 class UnreadableError(ValueError):
     """The file cannot be graded at all."""
 
@@ -34,11 +39,17 @@ def read_submission(path: str | Path) -> Submission:
     if path.is_dir():
         raise UnreadableError(f"{path} is a folder; hand in a file (or grade it with --class)")
     try:
+        if path.exists() and not path.is_file():
+            raise UnreadableError(f"{path} is a device or a pipe; hand in a file")
         data = path.read_bytes()
     except FileNotFoundError:
         raise UnreadableError(f"there is no file {path}") from None
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > LARGEST_FILE:
+        raise UnreadableError(
+            f"{path} has {len(data) >> 20} MB, expected at most {LARGEST_FILE >> 20}"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -48,15 +59,19 @@ def read_submission(path: str | Path) -> Submission:
     if not text.strip():
         raise UnreadableError(f"{path} is empty")
     chunks = cells(path, text) if path.suffix == ".ipynb" else [(path.name, text)]
+    size = sum(len(source) for _, source in chunks)
+    if size > LARGEST_CODE:
+        raise UnreadableError(
+            f"{path} has {size >> 10} kB of code, expected at most {LARGEST_CODE >> 10}"
+        )
     for label, source in chunks:
         try:
             ast.parse(source)
         except SyntaxError as error:
             if len(chunks) > 1:
                 continue  # one cell of a notebook; the worker says which
-            raise UnreadableError(
-                f"{label} is not Python: {error.msg} (line {error.lineno})"
-            ) from None
+            line = f" (line {error.lineno})" if error.lineno else ""
+            raise UnreadableError(f"{label} is not Python: {error.msg}{line}") from None
         except ValueError as error:  # a null byte
             raise UnreadableError(f"{label} is not Python: {error}") from None
         except (RecursionError, MemoryError):
@@ -79,7 +94,7 @@ def cells(path: Path, text: str) -> list[tuple[str, str]]:
 
 
 # What of a notebook is not Python: %magic, !command, help?, and x = %magic or !command.
-SHELL = re.compile(r"^(\s*)(?:[%!?].*|[\w.\[\]]+\?+\s*$|[\w., ]+=\s*[%!].*)")
+SHELL = re.compile(r"[%!?]|[\w.\[\]]+\?+$|[\w.,][\w., ]*=\s*[%!]")
 # Cells that are Python but for their first line; the others are in another language.
 TIMED = ("%%time", "%%timeit", "%%capture", "%%prun")
 
@@ -89,9 +104,15 @@ def python(source: str) -> str:
     first = source.lstrip().split(maxsplit=1)[:1]
     if first and first[0].startswith("%%") and first[0] not in TIMED:
         return ""
-    return "\n".join(SHELL.sub(r"\1pass", line) for line in source.split("\n"))
+    return "\n".join(map(without_shell, source.split("\n")))
 
 
+def without_shell(line: str) -> str:
+    text = line.strip()
+    return line[: len(line) - len(line.lstrip())] + "pass" if SHELL.match(text) else line
+
+
+@lru_cache(maxsize=1)
 def defined_in(submission: Submission) -> dict[str, list[ast.stmt]]:
     """The functions that stand in the file, whether or not it runs that far, and their bodies."""
     bodies = {}

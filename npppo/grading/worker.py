@@ -12,7 +12,8 @@ Then frames (see `codec`) hold tuples:
                      ("calls", [call, ...])                  `Worker.call` says what a call is
                      ("answer", known, tree)
     to the parent    ("ready",)
-                     ("loaded", held, defined, errors, refused)
+                     ("held", limits)                        before the submission runs
+                     ("loaded", defined, errors, refused)
                      ("reply", *fields of Report)            one for each call, in order
                      ("ask", name, args)                     the right result of a part, please
 """
@@ -172,6 +173,7 @@ class Worker:
             held.append("FILES")
         if refuse_calls():
             held += ["CALLS", "NPROC"]
+        self.send("held", held)
         for name in SILENT:
             for system in (os, sys.modules[os.name]):  # posix or nt
                 vars(system).pop(name, None)
@@ -184,7 +186,7 @@ class Worker:
         errors = self.run_chunks(chunks, seconds)
         defined = [name for name in names if callable(self.find(name))]
         self.flush_output()
-        self.send("loaded", held, defined, errors, self.refused())
+        self.send("loaded", defined, errors, self.refused())
 
     def run_chunks(self, chunks: list[tuple[str, bytes]], seconds: float) -> list[Failure]:
         """Runs them in one module. What comes after an error in a chunk is lost, what came before
