@@ -51,15 +51,18 @@ def _shift(logits: ArrayLike) -> Array:
 
 
 def softmax(logits: ArrayLike) -> tuple[Array, Cache]:
-    """Probabilities p_a = exp(z_a) / Σ_b exp(z_b).
+    """Probabilities p_a = exp(z_a) / Σ_b exp(z_b) of each row, with z = logits.
 
     Shapes: logits (N, A) -> (N, A).
+
+    Holds for logits of any finite size, without overflow or nan. Nothing is added to be safe: a
+    tiny probability has as many right digits as a large one.
 
     Derivation: ∂p_a/∂z_b = p_a ([a = b] - p_b), hence
 
         dz_b = Σ_a dp_a p_a ([a = b] - p_b) = p_b (dp_b - Σ_a dp_a p_a)
 
-    Source: Bridle 1990. Holds for finite logits of any size.
+    Source: Bridle 1990.
     """
     e = np.exp(_shift(logits))  # (N, A)
     p = e / e.sum(axis=1, keepdims=True)  # (N, A)
@@ -77,15 +80,15 @@ def softmax_backward(dp: ArrayLike, cache: Cache) -> Array:
 
 
 def log_softmax(logits: ArrayLike) -> tuple[Array, Cache]:
-    """Log-probabilities log p_a = z_a - log Σ_b exp(z_b), without the detour over p.
+    """Log-probabilities log p_a = z_a - log Σ_b exp(z_b) of each row, with z = logits.
 
     Shapes: logits (N, A) -> (N, A).
+
+    Holds for logits of any finite size; log p stays finite and exact where p underflows to 0.
 
     Derivation: ∂ log p_b / ∂z_a = [a = b] - p_a, hence
 
         dz_a = Σ_b dlog_p_b ([a = b] - p_a) = dlog_p_a - p_a Σ_b dlog_p_b
-
-    Holds for finite logits of any size; log p stays finite where p underflows to 0.
     """
     z = _shift(logits)  # (N, A)
     e = np.exp(z)  # (N, A)
@@ -104,9 +107,11 @@ def log_softmax_backward(dlog_p: ArrayLike, cache: Cache) -> Array:
 
 
 def categorical_log_prob(logits: ArrayLike, actions: ArrayLike) -> tuple[Array, Cache]:
-    """Log-probability log π(a|s) of the action taken in each row.
+    """Log-probability log π(a|s) of the action taken in each row, with π = softmax(logits).
 
-    Shapes: logits (N, A), actions (N,) int -> (N,).
+    Shapes: logits (N, A), actions (N,) int, each 0 … A-1 -> (N,).
+
+    Holds for logits of any finite size, also where π(a|s) underflows to 0.
 
     Derivation: the score function of a softmax. With ∂ log p_b / ∂z_a = [a = b] - p_a,
 
@@ -146,16 +151,16 @@ def categorical_log_prob_backward(dlog_prob: ArrayLike, cache: Cache) -> Array:
 
 
 def categorical_entropy(logits: ArrayLike) -> tuple[Array, Cache]:
-    """Entropy H = -Σ_a p_a log p_a of each row's distribution, in nats, from 0 to log A.
+    """Entropy H = -Σ_a p_a log p_a of each row's p = softmax(logits), in nats, from 0 to log A.
 
     Shapes: logits (N, A) -> (N,).
+
+    Holds for logits of any finite size: where p_a underflows to 0, p_a log p_a is 0.
 
     Derivation: ∂(p_b log p_b)/∂z_a = p_b (log p_b + 1) ([a = b] - p_a). Summed over b, the 1
     contributes p_a - p_a Σ_b p_b = 0, and what remains is
 
         dlogits_a = -dentropy p_a (log p_a + H)
-
-    Exact also where a probability underflows to 0: there log p is finite and 0 log p is 0.
     """
     log_p, (p,) = log_softmax(logits)  # (N, A)
     return _entropy(log_p, p)
@@ -202,7 +207,13 @@ def categorical_kl(old_logits: ArrayLike, logits: ArrayLike) -> tuple[Array, Cac
 
     Shapes: old_logits (N, A), logits (N, A) -> (N,), in nats, ≥ 0 but for rounding.
 
-    Derivation, the old policy being data: -Σ_b p_old_b ([a = b] - p_a) = p_a - p_old_a, hence
+    The policies are p_old = softmax(old_logits) and p = softmax(logits), the new one. The old one
+    is data: there is no gradient with respect to it.
+
+    Holds for logits of any finite size: where p underflows to 0, log p is still finite, and where
+    p_old does, the term is 0.
+
+    Derivation, with p_old a constant: -Σ_b p_old_b ([a = b] - p_a) = p_a - p_old_a, hence
 
         dlogits_a = dkl (p_a - p_old_a)
 
@@ -230,13 +241,18 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
 
     Shapes: logits (N, A), u (N,) uniform in [0, 1) -> (N,) int64.
 
-    An action of probability 0 is never returned.
+    The cumulative probability of action a is Σ_{b ≤ a} p_b, with p = softmax(logits). `u` is all
+    the randomness there is.
 
-    Derivation: such an action does not raise the cumulative probability, so it is not the first
-    to exceed u. The exponentials need not be divided by their sum, u is a share of it instead.
-    They are divided by A, which the sum never exceeds: what rounds to 0 as a probability is 0 here
-    too. And some action always exceeds u, because u times the last cumulative sum is rounded to
-    less than that for every u below 1.
+    Holds for logits of any finite size, and for any u, the largest number below 1 included: there
+    is always an action, and never one whose probability is 0, rounded or not. Where u is a
+    cumulative probability to the last bit, rounding decides between the two neighbours.
+
+    Derivation: an action of probability 0 does not raise the cumulative probability, so it is not
+    the first to exceed u. The exponentials need not be divided by their sum, u is a share of it
+    instead. They are divided by A, which the sum never exceeds: what rounds to 0 as a probability
+    is 0 here too. And some action always exceeds u, because u times the last cumulative sum is
+    rounded to less than that for every u below 1.
     """
     z = _shift(logits)  # (N, A)
     e = np.exp(z) / z.shape[1]  # (N, A)
@@ -270,9 +286,11 @@ def gumbel_max(logits: ArrayLike, noise: ArrayLike) -> Array:
 
 
 def categorical_fisher(logits: ArrayLike, v: ArrayLike) -> Array:
-    """Fisher information of each row's softmax times a vector: (diag p - p pᵀ) v.
+    """Fisher information of each row's p = softmax(logits) times a vector: (diag p - p pᵀ) v.
 
-    Shapes: logits (N, A), v (N, A) -> (N, A).
+    Shapes: logits (N, A), v (N, A), a vector for each row -> (N, A).
+
+    Holds for logits of any finite size.
 
     Derivation: F = E[∇log p ∇log pᵀ] with ∇log p_b = u_b - p, where u_b is the b-th unit vector,
     gives Σ_b p_b (u_b - p)(u_b - p)ᵀ = diag p - p pᵀ, which is also the Hessian of KL(old ‖ new)

@@ -33,9 +33,9 @@ def gaussian_log_prob(
 ) -> tuple[Array, Cache]:
     """Log-density of the actions, summed over the action dimensions.
 
-        log π(a|s) = Σ_j ( -½ z_j² - log_std_j - ½ log 2π ),    z = (a - mean) / std
+        log π(a|s) = Σ_j ( -½ z_j² - log_std_j - ½ log 2π ),    z = (actions - mean) / std
 
-    Shapes: mean (N, A), log_std (A,), actions (N, A) -> (N,).
+    Shapes: mean (N, A), log_std (A,), actions (N, A) -> (N,). std = exp(log_std), without limits.
 
     Derivation: ∂(-½ z²)/∂mean = z / std and ∂(-½ z²)/∂log_std = z², hence
 
@@ -69,10 +69,10 @@ def gaussian_log_prob_backward(dlog_prob: ArrayLike, cache: Cache) -> tuple[Arra
 def gaussian_entropy(log_std: ArrayLike) -> tuple[Array, Cache]:
     """Differential entropy Σ_j (log_std_j + ½ log 2πe), in nats; the same in every state.
 
-    Shapes: log_std (A,) -> ().
+    Shapes: log_std (A,) -> (). The constant counts once per action dimension j.
 
     Derivation: linear in log_std, so dlog_std_j = dentropy.
-    Source: Cover & Thomas 2006, theorem 8.4.1. The constant counts once per dimension.
+    Source: Cover & Thomas 2006, theorem 8.4.1.
     """
     (log_std,) = floats(log_std)
     expect_ndim("log_std", log_std, "A")
@@ -93,9 +93,11 @@ def gaussian_kl(
 
         KL = Σ_j ( log_std - old_log_std + (old_std² + (mean - old_mean)²) / (2 std²) - ½ )
 
-    Shapes: old_mean (N, A), old_log_std (A,), mean (N, A), log_std (A,) -> (N,).
+    Shapes: old_mean (N, A), old_log_std (A,), mean (N, A), log_std (A,) -> (N,). The sum is over
+    the action dimensions j, with std = exp(log_std) and old_std = exp(old_log_std). The old policy
+    is data: there is no gradient with respect to it.
 
-    Derivation, the old policy being data, with moved = (mean - old_mean) / std and
+    Derivation, with moved = (mean - old_mean) / std and
     q = (old_std / std)² + moved²:
 
         dmean_nj   = dkl_n moved_nj / std_j

@@ -91,7 +91,7 @@ def _ones(n: int, dtype: np.dtype[Any]) -> Array:
 
 
 def tanh(x: ArrayLike) -> tuple[Array, Cache]:
-    """Hyperbolic tangent, element by element; any shape.
+    """Hyperbolic tangent of x, element by element; any shape.
 
     Derivation: ∂tanh(x)/∂x = 1 - tanh(x)², so the backward needs only the output y:
 
@@ -168,6 +168,9 @@ def mlp(x: ArrayLike, params: Layers, activation: str = "tanh") -> tuple[Array, 
     """Multi-layer perceptron: linear layers with the activation after every one but the last.
 
     Shapes: x (N, D), params [(W, b), ...] -> (N, M) with M the width of the last layer.
+
+    A layer makes h W + b of its input h, which is x or what the layer before makes of its own,
+    after the activation: "tanh", or "relu" with derivative 0 at 0. One layer alone has none.
 
     Derivation: the network is y = f_L(... f_2(f_1(x))), each f a layer, so the chain rule is to
     run the layers' backwards in reverse order, each fed with what the one above it sent down.
@@ -249,8 +252,11 @@ def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "ta
 
     Shapes: x (N, D), params and dparams [(W, b), ...] alike -> (N, M).
 
-    Definition: d/dt mlp(x, params + t dparams) at t = 0. Here, and only here, a leading d means
-    this derivative d/dt and not d loss / d.
+    Definition: d/dt mlp(x, params + t dparams) at t = 0, exactly and not by a difference. Here,
+    and only here, a leading d means this derivative d/dt and not d loss / d.
+
+    A layer of `mlp` makes h W + b of its input h; after every one but the last comes the
+    activation: "tanh", or "relu" with derivative 0 at 0.
 
     Derivation: by the product rule through y = h W + b, then by the chain rule through y = act(h):
 
@@ -283,8 +289,11 @@ def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "ta
 def orthogonal(rng: np.random.Generator, shape: tuple[int, int], gain: float) -> Array:
     """Random matrix with orthonormal rows or columns (whichever are fewer), times `gain`.
 
-    Shapes: -> shape, float64. W Wᵀ (if D ≤ M) or Wᵀ W (if D ≥ M) is gain² I: a layer that does not
-    narrow multiplies every length by `gain`, and no direction is favoured.
+    Shapes: shape = (D, M) -> W (D, M), float64. W Wᵀ (if D ≤ M) or Wᵀ W (if D ≥ M) is gain²
+    times the identity: a layer that does not narrow multiplies every length by `gain`.
+
+    The distribution is uniform over all matrices that fulfil this, so that no direction and no
+    sign is favoured. All randomness comes from `rng`, a np.random.Generator.
 
     Derivation: the Q of a Gaussian matrix's QR decomposition is orthogonal, but not uniformly
     distributed, because LAPACK chooses the signs of R's diagonal. Multiplying each column of Q

@@ -43,7 +43,10 @@ __all__ = [
 def importance_ratio(log_prob: ArrayLike, old_log_prob: ArrayLike) -> tuple[Array, Cache]:
     """Importance ratio r = π(a|s) / π_old(a|s) = exp(log_prob - old_log_prob).
 
-    Shapes: log_prob (N,), old_log_prob (N,) -> (N,).
+    Shapes: log_prob (N,), old_log_prob (N,) -> (N,). The old policy is data: there is no gradient
+    with respect to it.
+
+    Holds also where both probabilities underflow to 0.
 
     Derivation: ∂exp(u)/∂u = exp(u), hence dlog_prob = dratio · ratio.
     Source: Schulman et al. 2017, section 3.
@@ -66,12 +69,14 @@ def importance_ratio_backward(dratio: ArrayLike, cache: Cache) -> Array:
 
 
 def policy_gradient_loss(log_prob: ArrayLike, advantages: ArrayLike) -> tuple[Array, Cache]:
-    """Loss whose gradient is minus the policy gradient: -1/N Σ log_prob_i A_i.
+    """Loss whose gradient is minus the policy gradient: -1/N Σ_i log_prob_i A_i, A = advantages.
 
-    Shapes: log_prob (N,), advantages (N,) -> ().
+    Shapes: log_prob (N,), advantages (N,) -> (). The advantages are used as given, not normalised,
+    and are data: there is no gradient with respect to them.
+
+    Its value says nothing about how good the policy is; only its gradient does.
 
     Derivation: linear in log_prob, hence dlog_prob_i = -dloss A_i / N.
-    Its value says nothing about how good the policy is; only its gradient does.
     Source: Williams 1992; Schulman et al. 2017, eq. 2, negated.
     """
     log_prob, advantages = floats(log_prob, advantages)
@@ -91,9 +96,12 @@ def policy_gradient_loss_backward(dloss: float, cache: Cache) -> Array:
 def clipped_surrogate_loss(
     log_prob: ArrayLike, old_log_prob: ArrayLike, advantages: ArrayLike, clip: float
 ) -> tuple[Array, Cache]:
-    """PPO's clipped surrogate: -1/N Σ min(r_i A_i, clip(r_i, 1 - clip, 1 + clip) A_i).
+    """PPO's clipped surrogate as a loss: -1/N Σ_i min(r_i A_i, c_i A_i).
 
-    Shapes: log_prob (N,), old_log_prob (N,), advantages (N,) -> ().
+        r = exp(log_prob - old_log_prob)        c = r limited to 1 - clip … 1 + clip
+
+    Shapes: log_prob (N,), old_log_prob (N,), A = advantages (N,) -> (). The advantages are used as
+    given, not normalised. There is a gradient with respect to log_prob only.
 
     A move in the wrong direction always counts in full (r A is kept, and its gradient leads back),
     but there is nothing to gain from making a good action likelier than (1 + clip) times, or a bad
@@ -108,9 +116,9 @@ def clipped_surrogate_loss(
     Where the unclipped branch wins, ∂(r A)/∂r = A and ∂r/∂log_prob = r; where the
     clipped one does, it is constant:
 
-        dlog_prob_i = -dloss/N · r_i A_i   where r_i A_i ≤ clip(r_i) A_i, else 0
+        dlog_prob_i = -dloss/N · r_i A_i   where r_i A_i ≤ c_i A_i, else 0
 
-    Convention at the kink: on a tie the unclipped branch wins, so that the gradient flows at
+    Convention at the kink: on a tie the unclipped branch r A wins, so that the gradient flows at
     r = 1 ± clip exactly, and inside the band without a case of its own.
 
     Source: Schulman et al. 2017, eq. 7, negated.
@@ -136,11 +144,11 @@ def clipped_surrogate_loss_backward(dloss: float, cache: Cache) -> Array:
 
 
 def value_loss(values: ArrayLike, targets: ArrayLike) -> tuple[Array, Cache]:
-    """Half the mean squared error of the value function: 1/(2N) Σ (v_i - target_i)².
+    """Half the mean squared error of the value function: 1/(2N) Σ_i (values_i - targets_i)².
 
-    Shapes: values (N,), targets (N,) -> ().
+    Shapes: values (N,), targets (N,) -> (). The targets are data: they have no gradient.
 
-    Derivation: dvalues_i = dloss (v_i - target_i) / N; the ½ cancels the square's 2.
+    Derivation: dvalues_i = dloss (values_i - targets_i) / N; the ½ cancels the square's 2.
     Source: Schulman et al. 2017, eq. 9 (which leaves the ½ to the coefficient).
     """
     values, targets = floats(values, targets)
@@ -163,17 +171,21 @@ def clipped_value_loss(
 ) -> tuple[Array, Cache]:
     """Value loss that is not rewarded for moving further than `clip` from the old values.
 
-        1/(2N) Σ max((v_i - target_i)², (c_i - target_i)²),  c = old + clip(v - old, -clip, clip)
+        1/(2N) Σ_i max((values_i - targets_i)², (c_i - targets_i)²)
+
+        c = old_values + (values - old_values limited to -clip … clip)
 
     Shapes: values (N,), old_values (N,), targets (N,) -> (). `clip` is in units of the values.
+    There is a gradient with respect to the values only.
 
     Derivation: where the first square is the larger, as in `value_loss`. The second can be the
     larger one only outside the band, where c is constant:
 
-        dvalues_i = dloss/N · (v_i - target_i)   where the first ≥ the second, else 0
+        dvalues_i = dloss/N · (values_i - targets_i)   where the first ≥ the second, else 0
 
     Conventions at the kinks: on a tie the unclipped square wins. Inside the band and at its
-    bounds c is v and the two tie, so the clip passes the gradient there.
+    bounds, |values - old_values| ≤ clip, the two tie and the gradient passes; c is values there,
+    whatever old_values + (values - old_values) is rounded to.
 
     Source: Huang et al. 2022, detail 9 (from OpenAI Baselines; not in the paper).
     """
@@ -289,10 +301,22 @@ def ppo_loss(
 ) -> tuple[Array, Cache]:
     """The whole PPO loss of a softmax policy, to be minimised.
 
-        clipped surrogate + vf_coef · value loss - ent_coef · mean entropy
+        loss = surrogate + vf_coef · error - ent_coef · entropy
+
+        surrogate = -1/N Σ_i min(r_i A_i, c_i A_i)         A = advantages, as given
+        error     = 1/(2N) Σ_i (values_i - targets_i)²
+        entropy   = 1/N Σ_i H_i                            H = -Σ_a π(a|s) log π(a|s)
+
+    where π = softmax(logits), r = exp(log π(action|s) - old_log_prob), and c = r limited to
+    1 - clip … 1 + clip: the clipped surrogate, the value loss and the mean entropy.
 
     Shapes: logits (N, A), values (N,), actions (N,) int, old_log_prob, advantages, targets (N,)
-    -> (). The advantages are used as given, not normalised.
+    -> (). The advantages are not normalised. There are gradients with respect to the logits and
+    the values only.
+
+    Holds for logits of any finite size, as each of its parts does.
+
+    Convention at the kink: on a tie the unclipped branch r A wins, and the gradient flows.
 
     Derivation: `ppo_objective`, which training calls because it serves every policy, on top of the
     logits. These reach the loss on two ways, through log π(a|s) and through the entropy, so their
@@ -328,9 +352,11 @@ def ppo_loss_backward(dloss: float, cache: Cache) -> tuple[Array, Array]:
 
 
 def approx_kl(log_prob: ArrayLike, old_log_prob: ArrayLike) -> Array:
-    """Estimate of KL(old ‖ new) from the old policy's samples: 1/N Σ (r - 1 - log r).
+    """Estimate of KL(old ‖ new) from the old policy's samples: 1/N Σ_i (r_i - 1 - log r_i).
 
-    Shapes: log_prob (N,), old_log_prob (N,) -> (). Unbiased like the plain mean of -log r, but
+    Shapes: log_prob (N,), old_log_prob (N,) -> (). r = exp(log_prob - old_log_prob).
+
+    Holds also where both probabilities underflow to 0. Unbiased like the plain mean of -log r, but
     never negative and of lower variance: r - 1 has mean 0 and cancels most of the noise.
 
     Source: Schulman 2020, *Approximating KL divergence*, the estimator k3.
@@ -347,7 +373,9 @@ def approx_kl(log_prob: ArrayLike, old_log_prob: ArrayLike) -> Array:
 def clip_fraction(log_prob: ArrayLike, old_log_prob: ArrayLike, clip: float) -> Array:
     """Share of the samples whose ratio is outside the band: |r - 1| > clip.
 
-    Shapes: log_prob (N,), old_log_prob (N,) -> ().
+    Shapes: log_prob (N,), old_log_prob (N,) -> (), from 0 to 1. r = exp(log_prob - old_log_prob).
+
+    Holds also where both probabilities underflow to 0.
     Source: OpenAI Baselines' `clipfrac`; Huang et al. 2022, detail 12.
     """
     ratio, _ = importance_ratio(log_prob, old_log_prob)  # (N,)
@@ -361,8 +389,8 @@ def explained_variance(values: ArrayLike, targets: ArrayLike) -> Array:
         1 - Var(targets - values) / Var(targets)
 
     Shapes: values (N,), targets (N,) -> (). 1 is perfect up to a constant offset, 0 as good as a
-    constant, below 0 worse;
-    nan where all targets are equal, because then there is nothing to explain.
+    constant, below 0 worse; nan where all targets are equal, because then there is nothing to
+    explain. Targets that differ by ever so little are no such case: nothing is added to Var.
     """
     values, targets = floats(values, targets)
     expect_ndim("values", values, "N")

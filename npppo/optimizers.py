@@ -22,11 +22,14 @@ __all__ = [
 def clip_grad_norm(grads: Sequence[ArrayLike], max_norm: float) -> tuple[list[Array], float]:
     """Gradients scaled down together so that their joint norm is at most `max_norm`.
 
-        norm = sqrt(Σ over all arrays and entries of g²),   g ← g · min(1, max_norm / norm)
+        clipped = grads · min(1, max_norm / norm)
+        norm    = √(Σ g²)               over all entries g of all arrays
 
-    Any shapes -> list of the same shapes, and the norm before clipping. All arrays get one
-    factor, so the direction stays; a zero gradient stays zero.
+    Any shapes; returns `clipped, norm`: a list of arrays of the same shapes, and the norm before
+    clipping, a number. All arrays get one factor, so the direction stays; a zero gradient stays
+    zero. Nothing is added to the norm, however small it is.
 
+    Raises ValueError for a negative `max_norm`.
     Source: Pascanu et al. 2013, algorithm 1.
     """
     arrays = [floats(grad)[0] for grad in grads]
@@ -51,7 +54,7 @@ def _norm(arrays: Sequence[Array]) -> float:
 
 
 def sgd_step(param: ArrayLike, grad: ArrayLike, lr: float) -> Array:
-    """One step of gradient descent: param - lr · grad. Any shape -> same shape."""
+    """One step of gradient descent; returns param - lr · grad. Any shape -> same shape."""
     param, grad = floats(param, grad)
     expect_shape("grad", grad, param.shape, "param", param)
     new: Array = param - number("lr", lr) * grad
@@ -71,12 +74,26 @@ def adam_step(
 ) -> tuple[Array, Array, Array]:
     """One step of Adam; returns the new `param, m, v`.
 
-        m ← β₁ m + (1 - β₁) g           m̂ = m / (1 - β₁ᵗ)
-        v ← β₂ v + (1 - β₂) g²          v̂ = v / (1 - β₂ᵗ)
-        param ← param - lr · m̂ / (√v̂ + ε)
+    The step goes along the average of all gradients so far, in units of their root mean square:
 
-    Any shape, param, grad, m and v alike. `step` is t, 1 on the first call, when m and v are 0:
-    the corrections divide by the share of the average that has been filled so far.
+        param_t = param_{t-1} - lr · m̂ / (√v̂ + ε)
+
+        m_t = (1 - β₁) Σ_{k=1..t} β₁^{t-k} g_k          m̂ = m_t / (1 - β₁^t)
+        v_t = (1 - β₂) Σ_{k=1..t} β₂^{t-k} g_k²         v̂ = v_t / (1 - β₂^t)
+
+    The arguments are param = param_{t-1}, grad = g_t, m = m_{t-1}, v = v_{t-1}, step = t, and
+    β₁ = beta1, β₂ = beta2, ε = eps. `step` is 1 on the first call, when m and v are 0.
+
+    Shapes: any, param, grad, m and v alike -> three of the same.
+
+    Derivation: the last gradient taken out, the sum over those before is β times the old one, which
+    therefore is all that need be kept:
+
+        m ← β₁ m + (1 - β₁) g
+        v ← β₂ v + (1 - β₂) g²
+
+    The weights (1 - β) β^{t-k} of an average should add up to 1, but add up to 1 - β^t, the share
+    that has been filled so far: m̂ and v̂ are divided by it.
 
     Convention: ε outside the root, added to the corrected √v̂. (TensorFlow 1 adds it to √v, which
     is another number in the first steps.)
@@ -115,16 +132,22 @@ def conjugate_gradient(
 ) -> Array:
     """The x with A x = b for a symmetric positive definite A known only by its products.
 
-    Shapes: b (D,), matvec: (D,) -> (D,); returns (D,).
+    Shapes: b (D,), matvec: (D,) -> (D,) with matvec(x) = A x; returns x (D,).
+
+    By the method of conjugate gradients from x = 0: after k iterations x minimises ½ xᵀA x - bᵀx
+    over the span of b, A b, …, A^{k-1} b. It stops as soon as ‖b - A x‖ ≤ tolerance · ‖b‖, at the
+    latest after `iterations`, which may be fewer or more than D. b = 0 gives 0, and 0 is never
+    divided by 0. A is used as it is, without damping.
+
+    For natural-gradient steps, as TRPO takes them with A the Fisher matrix; PPO does not need it.
+
+    Derivation: the gradient of ½ xᵀA x - bᵀx is -r, with the residual r = b - A x. The directions
+    p are residuals, each made A-conjugate to those before it; then the minimum along p is the
+    minimum over all of them, and D exact steps would do:
 
         α = rᵀr / pᵀA p           x ← x + α p            r ← r - α A p
         β = r_newᵀr_new / rᵀr     p ← r_new + β p        starting from x = 0, r = p = b
 
-    Each direction p is A-conjugate to those before it, so the minimum along p of
-    ½ xᵀA x - bᵀx is final, and D exact steps would do. Stops when ‖b - A x‖ ≤ tolerance · ‖b‖ or
-    after `iterations`; b = 0 gives 0.
-
-    For natural-gradient steps F⁻¹ g, as TRPO takes them; PPO does not need it.
     Source: Hestenes & Stiefel 1952; Nocedal & Wright 2006, algorithm 5.2.
     """
     (b,) = floats(b)
@@ -157,7 +180,7 @@ def conjugate_gradient(
 
 
 def linear_schedule(start: float, end: float, fraction: float) -> float:
-    """The value on the straight line from `start` (fraction 0) to `end` (fraction 1).
+    """The value on the straight line from `start` (fraction 0) to `end` (fraction 1), a float.
 
     `fraction` is the share of the training that is done. Both ends are met exactly.
     Raises ValueError for a fraction outside [0, 1].

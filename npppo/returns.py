@@ -36,11 +36,23 @@ def discounted_returns(
 ) -> Array:
     """Discounted reward-to-go, bootstrapped with `next_values` where the rewards stop short.
 
+        R_t = Σ_{k=0..n} γ^k r_{t+k} + γ^{n+1} V(s_{t+n+1}),    r = rewards, γ = gamma
+
+    Row t+n is the first from t on that is terminated or truncated, or else the last row, T-1.
+    V(s_{t+1}) = next_values[t] is the value of the true successor state of row t: at an end that
+    of the final observation, never of the next episode's first one. Where terminated it counts as
+    0, whatever next_values holds.
+
+    Flags are bool; 0/1 integers or floats mean the same. Where both are set, `terminated` wins.
+    Shapes: all (T, E) -> (T, E).
+
+    Derivation: what follows r_t in the sum is γ times the sum one row further down, if there is
+    one, so that the rows are done from the last to the first:
+
         R_t = r_t + γ ·  0              where terminated
                          V(s_{t+1})     where truncated, and at the last row
                          R_{t+1}        elsewhere
 
-    Shapes: all (T, E) -> (T, E).
     Source: Sutton & Barto 2018, eq. 3.9; the bootstrap at a time limit is Pardo et al. 2018, eq. 6.
     """
     rewards, next_values = floats(rewards, next_values)
@@ -67,16 +79,26 @@ def gae(
     gamma: float,
     lam: float,
 ) -> Array:
-    """Generalized advantage estimation.
+    """Generalized advantage estimation: the advantages A from exponentially weighted TD errors δ.
 
-        δ_t = r_t + γ V(s_{t+1}) [not terminated] - V(s_t)
-        A_t = Σ_{k ≥ 0} (γλ)^k δ_{t+k},   the sum ending with the episode or the last row
-            = δ_t + γλ [neither terminated nor truncated] A_{t+1}
+        A_t = Σ_{k=0..n} (γλ)^k δ_{t+k},                γ = gamma, λ = lam
+        δ_t = r_t + γ V(s_{t+1}) - V(s_t),              r = rewards, V(s_t) = values[t]
 
+    Row t+n is the first from t on that is terminated or truncated, or else the last row, T-1.
+    V(s_{t+1}) = next_values[t], in every row, is the value of the true successor state: at an end
+    that of the final observation, never of the next episode's first one. Where terminated it
+    counts as 0, whatever next_values holds.
+
+    Flags are bool; 0/1 integers or floats mean the same. Where both are set, `terminated` wins.
     Shapes: all (T, E) -> (T, E). The targets of the value function are `advantages + values`.
 
     λ = 0 leaves the TD error δ (low variance, biased by V); λ = 1 telescopes to the discounted
     return minus V(s_t) (high variance; biased only by the bootstrap where rewards stop).
+
+    Derivation: without its first term the sum is γλ times the sum one row further down, if the
+    episode has one, so that the rows are done from the last to the first:
+
+        A_t = δ_t + γλ [neither terminated nor truncated] A_{t+1}
 
     Source: Schulman et al. 2016, eq. 16. The exponent of the last term is T-1-t; eq. 11 of
     Schulman et al. 2017 prints T-t+1.
@@ -112,10 +134,11 @@ def _episode_ends(
 
 
 def normalize_advantages(advantages: ArrayLike, eps: float = 1e-8) -> Array:
-    """Advantages with mean 0 and standard deviation 1: (a - mean) / (std + eps).
+    """Advantages with mean 0 and standard deviation 1: (a - mean) / (std + eps), a = advantages.
 
-    Any shape -> same shape. The standard deviation is the population's (divided by N, not N - 1),
-    so that a single row gives 0 and not nan; a constant batch gives 0 as well.
+    Any shape -> same shape. mean and std are two numbers, taken over all entries whatever the
+    shape. std is the population's (divided by the number of entries, not by one less), so that a
+    single entry gives 0 and not nan; a constant batch gives 0 as well.
 
     PPO normalises each minibatch (Huang et al. 2022, detail 7).
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable
 from textwrap import indent
 
@@ -13,25 +12,31 @@ from .exercises import EXERCISES, forward_of, has_backward
 HEADER = '''"""PPO by hand: replace each `raise NotImplementedError` by your own code, in NumPy.
 
 A function that has a partner NAME_backward returns (out, cache). The cache is yours: put into it
-what your backward needs. NAME_backward(dout, cache) is given the gradient of some scalar loss with
-respect to out, and returns the gradients with respect to the inputs, in the order of the
-arguments.
+what your backward needs. NAME_backward(dout, cache) is given dout, the gradient of some scalar loss
+with respect to out and of its shape. It returns the gradients that its docstring names, in that
+order: dx is the gradient of the same loss with respect to x, in the shape of x.
 
-Arrays come and go in the shapes stated, (N,) and (N, 1) are not the same; no function changes its
-arguments; a loss is a mean over the batch. Floating arrays stay floating; flags are bool.
+Shapes are as stated: (N,) and (N, 1) are not the same, and () is a number or a 0-d array. The
+result has the floating dtype of the arrays given: float32 stays float32. Whole numbers count as
+floats and are never truncated. Hyperparameters and the dout of a number are Python numbers.
+
+Arguments may be read-only or not contiguous. No function changes them, and no result shares memory
+with one; a cache may. The same call gives the same result. A loss is a mean over the batch, to be
+minimised.
 
     N  samples          T  time steps      D  input features
     A  actions, or      E  environments    M  output features
        action dimensions
 
-Check it with:  npppo grade {file}
+Functions may call each other. While grading, only NumPy and the standard library can be imported;
+what is raised for wrong arguments is not graded. Check the file with:  npppo grade {file}
 """
 
 import numpy as np
 '''
-# What a docstring tells about the solution ends where one of these begins.
+# From a line that begins with the first a docstring tells the solution, until one of the others.
 DERIVATION = "Derivation"
-GOES_ON = ("Convention", "Shapes", "Raises", "Source", "Holds", "Exact")
+GOES_ON = ("Convention", "Raises", "Source")
 
 
 def starter(functions: Iterable[str] | None = None, file: str = "my_ppo.py") -> str:
@@ -62,18 +67,13 @@ def stub(name: str) -> str:
 def task(name: str) -> str:
     """What the reference's docstring says, without the derivation."""
     doc = inspect.getdoc(getattr(contract, name)) or ""
-    doc = doc.replace("\\", "\\\\")
     kept, telling = [], True
-    for paragraph in re.split(r"\n\s*\n", doc):
-        lines = paragraph.split("\n")
-        if lines[0].startswith(DERIVATION):
+    for line in doc.replace("\\", "\\\\").split("\n"):
+        if line.startswith(DERIVATION):
             telling = False
-        # a derivation may run straight into what follows it
-        cut = next((i for i, line in enumerate(lines) if line.startswith(GOES_ON)), None)
-        if not telling and cut is not None:
-            lines, telling = lines[cut:], True
+        elif line.startswith(GOES_ON):
+            telling = True
         if telling:
-            kept.append("\n".join(lines))
-    if has_backward(name):
-        kept.append("Returns (out, cache).")
-    return "\n\n".join(kept)
+            kept.append(line)
+    text = "\n".join(kept).rstrip()
+    return f"{text}\n\nReturns (out, cache)." if has_backward(name) else text
