@@ -23,8 +23,14 @@ class CheckpointError(ValueError):
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let `write` fill a temporary file, bring it to the disk, then rename it to `path`.
 
-    Whenever the power goes, `path` is either what it was before or whole.
+    Whenever the power goes, `path` is either what it was before or whole. A link stays one, and a
+    pipe or a device is written to, not replaced.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as file:
+            write(file)
+        return
     temporary = path.with_name(f".{path.name}.unfinished")
     with open(temporary, "wb") as file:
         write(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import os
 import signal
@@ -49,6 +50,8 @@ HELP = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal or a file may not know γ
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +43,7 @@ def add_commands(commands: Any) -> None:
     grade.add_argument(
         "--salt", default="", help="a secret that makes the inputs unforeseeable (default: none)"
     )
-    grade.add_argument("--format", choices=FORMATS, default="text")
+    grade.add_argument("--format", choices=FORMATS, help="default: text")
     grade.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="default: print; with --class: marks.csv"
     )
@@ -86,7 +88,7 @@ def grade_command(
     selftest: bool,
     assignment: Path | None,
     salt: str,
-    format: str,
+    format: str | None,
     output: Path | None,
     jobs: int,
 ) -> int:
@@ -94,10 +96,11 @@ def grade_command(
     from .checkpoint import write_text
 
     _expect_hypothesis()
-    # so that the submissions' processes and folders are cleared away
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _terminate)
     if jobs < 1:
         raise ValueError(f"--jobs is {jobs}, expected 1 or more")
+    if folder is not None and format is not None:
+        raise ValueError("--class writes a CSV table; --format is for one file")
     if output is not None:
         _expect_place(output, file, assignment)
     if selftest:
@@ -121,13 +124,33 @@ def grade_command(
     from .grading.writers import terminal
 
     if output is not None:
-        write_text(output, WRITERS[format](report))
-    elif format == "text":
+        write_text(output, WRITERS[format or "text"](report))
+    elif format in (None, "text"):
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         print(terminal(report, colour), end="")
     else:
         print(WRITERS[format](report), end="")
     return EXIT_MARKS_LOST if report.lost_marks else 0
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Leave at once, and nothing behind: an exception might be swallowed on its way up."""
+    from .grading.sandbox import abandon_all
+
+    abandon_all()
+    os._exit(128 + number)
+
+
+def _follow() -> None:
+    """End this process, which grades for another, soon after that one has ended in any way."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        _terminate(signal.SIGTERM, None)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _expect_hypothesis() -> None:
@@ -154,7 +177,7 @@ def _grade_class(folder: Path, decided: Assignment, salt: str, output: Path, job
 
     paths = submissions(folder)
     graded = []
-    with ProcessPoolExecutor(jobs) as executor:
+    with ProcessPoolExecutor(jobs, initializer=_follow) as executor:
         for number, one in enumerate(grade_class(paths, decided, salt, executor), 1):
             graded.append(one)
             marks = f"{one.report.score:g}/{one.report.max_score:g}" if one.report else one.error

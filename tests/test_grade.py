@@ -98,7 +98,7 @@ def test_the_same_file_gives_the_same_bytes():
 def test_the_starter_file_is_not_attempted():
     report = grade(submission(starter()), read_assignment())
     assert {f.status for f in report.functions} == {"not attempted"}
-    assert not report.lost_marks
+    assert report.lost_marks  # so that a continuous integration notices an empty hand-in
 
 
 def test_the_seed_depends_on_salt_file_and_function():
@@ -325,7 +325,7 @@ def test_a_file_that_hangs_everywhere_is_hurried_through():
     # 4 + 2 + 1 + 0.5 + 3 * 0.4 s of them, and as much again would do for all else
     assert time.monotonic() - start < 4 * len(hanging)
     assert marks["gae"].status == "passed"
-    assert {marks[name].message for name in hanging} == {"It took too long."}
+    assert all("It took too long" in marks[name].message for name in hanging)
 
 
 def test_a_file_that_runs_out_of_time_is_still_diagnosed(monkeypatch):

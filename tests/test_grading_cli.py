@@ -134,7 +134,7 @@ def test_places_where_no_report_can_be(line, words, home, capsys):
     assert contents(home) == before
 
 
-@pytest.mark.parametrize(("file", "code"), [("right.py", 0), ("wrong.py", 1), ("starter.py", 0)])
+@pytest.mark.parametrize(("file", "code"), [("right.py", 0), ("wrong.py", 1), ("starter.py", 1)])
 def test_the_exit_code_tells_whether_marks_were_lost(file, code, home, capsys):
     assert call("grade", file, "--assignment", "tanh.ini") == code
     printed = capsys.readouterr()

@@ -475,9 +475,9 @@ def test_numpy_still_works_in_full():
     [
         ("os._exit(0)", "died", "ended the process, with exit code 0"),
         ("os.closerange(0, 100)", "died", "closed the channel to the grader"),
-        ("while True: pass", "timeout", "took too long"),
-        ("time.sleep(60)", "timeout", "took too long"),
-        ("np.linalg.svd(np.ones((3000, 3000)))", "timeout", "took too long"),
+        ("while True: pass", "timeout", "took too long: more than 1 s"),
+        ("time.sleep(60)", "timeout", "took too long: more than 1 s"),
+        ("np.linalg.svd(np.ones((3000, 3000)))", "timeout", "took too long: more than 1 s"),
         ("return np.zeros(2 << 20)", "unreadable", "returned more than can be sent"),
         ("x = []; x.append(x); return x", "unreadable", "returned more than can be sent"),
         (

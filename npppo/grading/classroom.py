@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from .assignment import Assignment
+from .codec import harmless
 from .grade import grade
 from .report import Report
 from .submission import UnreadableError, read_submission
-from .writers import clean
 
 SUFFIXES = (".py", ".ipynb")
 
@@ -64,7 +64,13 @@ def grade_class(
 
 def label(one: Graded, folder: Path) -> str:
     """Its path in the folder; names of files need not be UTF-8."""
-    return clean(str(Path(one.name).relative_to(folder)))
+    return harmless(str(Path(one.name).relative_to(folder)))
+
+
+def text_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = harmless(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def marks_table(graded: Sequence[Graded], folder: Path, assignment: Assignment) -> str:
@@ -74,15 +80,15 @@ def marks_table(graded: Sequence[Graded], folder: Path, assignment: Assignment) 
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["submission", "score", "max_score", *names, "mistakes", "error"])
     for one in graded:
-        name = label(one, folder)
+        name = text_cell(label(one, folder))
         if one.report is None:
             total = sum(task.points for task in assignment.tasks.values())
-            table.writerow([name, 0, f"{total:g}", *([""] * len(names)), "", clean(one.error)])
+            table.writerow([name, 0, f"{total:g}", *([""] * len(names)), "", text_cell(one.error)])
             continue
         functions = one.report.functions
         scores = ["" if f.status == "not attempted" else f"{f.score:g}" for f in functions]
         mistakes = "; ".join(f"{f.name}: {f.mistake}" for f in functions if f.mistake)
-        error = clean(" ".join(one.report.messages))
+        error = text_cell(" ".join(one.report.messages))
         table.writerow(
             [name, f"{one.report.score:g}", f"{one.report.max_score:g}", *scores, mistakes, error]
         )
@@ -95,11 +101,11 @@ def clusters_table(graded: Sequence[Graded], folder: Path) -> str:
     for one in graded:
         for f in one.report.functions if one.report else ():
             if f.behaviour is not None:
-                alike[f.name, f.behaviour].append((label(one, folder), clean(f.message)))
+                alike[f.name, f.behaviour].append((label(one, folder), text_cell(f.message)))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["function", "behaviour", "count", "submissions", "message"])
     for (name, behaviour), members in sorted(alike.items(), key=lambda item: -len(item[1])):
-        labels = "; ".join(member for member, _ in members)
+        labels = text_cell("; ".join(member for member, _ in members))
         table.writerow([name, behaviour, len(members), labels, members[0][1]])
     return text.getvalue()

@@ -13,16 +13,16 @@ from .laws import broken_law
 from .match import Variants
 from .observe import observation
 
+# Faults that have a name of their own, with what there is to add to what is said of each.
 FORMS = {
-    NONE: "It returns None.",
-    COUNT: "It returns another number of results than it should.",
-    SHAPE: "It returns an array of another shape.",
-    INTEGER: "It returns numbers of another kind than it should.",
-    TYPE: "It returns neither an array nor a number.",
-    CHANGED: "It overwrites what it was given.",
-    RANDOM: "It gives different answers to the same call: does it keep something between calls, "
-    "or draw random numbers of its own?",
-    LAYOUT: "It depends on how its arguments lie in memory.",
+    NONE: "",
+    COUNT: "",
+    SHAPE: "",
+    INTEGER: "",
+    TYPE: "",
+    CHANGED: " A function leaves its arguments as they are: work on a copy.",
+    RANDOM: " Does it keep something between calls, or draw random numbers of its own?",
+    LAYOUT: "",
 }
 
 
@@ -43,10 +43,13 @@ class Diagnosis:
         return bool(self.mistakes) and all(m.convention for m in self.mistakes)
 
 
-def diagnose(attempt: Attempt, variants: Variants | None = None) -> Diagnosis:
+def diagnose(
+    attempt: Attempt, variants: Variants | None = None, with_laws: bool = True
+) -> Diagnosis:
     """The mistake's name, or else what can be said for certain.
 
-    `variants` are those of the same exercise and cases, where many attempts are diagnosed.
+    `variants` are those of the same exercise and cases, where many attempts are diagnosed. Without
+    `with_laws`, nothing is said of laws: they need not hold where parts were given right results.
     """
     kinds = Counter(fault.kind for fault in attempt.faults if fault is not None)
     if not kinds:
@@ -71,7 +74,7 @@ def diagnose(attempt: Attempt, variants: Variants | None = None) -> Diagnosis:
     seen = observation(attempt.exercise.name, attempt.cases, attempt.expected, results)
     if seen is not None:
         return Diagnosis(seen.id, seen.sentence)
-    law = broken_law(attempt.exercise.name, attempt.cases, results)
+    law = broken_law(attempt.exercise.name, attempt.cases, results) if with_laws else None
     hint = f"{law} " if law is not None else ""
     return Diagnosis(None, f"No known mistake matches. {hint}{first(attempt).sentence}")
 
@@ -103,11 +106,11 @@ def from_catalogue(attempt: Attempt, variants: Variants | None) -> Diagnosis | N
     if not 1 <= len(double) <= ALTERNATIVES:
         return None
     alternatives = [[m for m in exercise.mistakes if m.switch in on] for on in double]
-    ids = dict.fromkeys("+".join(m.id for m in both) for both in alternatives)
-    texts = dict.fromkeys(" And: ".join(m.sentence for m in both) for both in alternatives)
-    return Diagnosis(
-        "/".join(ids), "Two mistakes: " + " Or: ".join(texts), tuple(alternatives[0]), double[0]
-    )
+    pairs = list(dict.fromkeys("+".join(m.id for m in both) for both in alternatives))
+    others = pairs[1:]
+    message = "Two mistakes: " + " And: ".join(m.sentence for m in alternatives[0])
+    message += f" (Or, with the same answers: {' or '.join(others)}.)" if others else ""
+    return Diagnosis("/".join(pairs), message, tuple(alternatives[0]), double[0])
 
 
 def constant(attempt: Attempt) -> float | None:
@@ -123,4 +126,4 @@ def first(attempt: Attempt, kind: str | None = None) -> Fault:
 def of_form(fault: Fault) -> Diagnosis:
     if fault.kind not in FORMS:
         return Diagnosis(None, fault.sentence)
-    return Diagnosis(fault.kind, f"{FORMS[fault.kind]} {fault.sentence}")
+    return Diagnosis(fault.kind, fault.sentence + FORMS[fault.kind])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,29 @@ from .sandbox import Opaque
 MOST = 60  # entries that are worth printing
 
 
-def example(module: str, name: str, case: Case, expected: Any, got: Any, index: Any = None) -> str:
-    """The call, what it should give, and what it gave, with a mark at the first wrong entry."""
-    module = module if module.isidentifier() else "submission"
+def example(
+    module: str,
+    name: str,
+    case: Case,
+    expected: Any,
+    got: Any,
+    index: Any = None,
+    paired: bool = True,
+    given: tuple[str, ...] = (),
+) -> str:
+    """The call, what it should give, and what it gave, with a mark at the first wrong entry.
+
+    Without a `module` the functions are there already, as in a notebook. `paired` is False where
+    the result should be (out, cache) and `got` is not; of the functions `given` the call was given
+    right results.
+    """
     forward = forward_of(name)
     functions = forward if forward == name else f"{forward}, {name}"
-    lines = ["import numpy as np", f"from {module} import {functions}", ""]
+    lines = ["import numpy as np"]
+    if module:
+        known = module.isidentifier() and not iskeyword(module)
+        lines.append(f"from {module if known else 'submission'} import {functions}")
+    lines.append("")
     call = []
     for argument, value in zip(names_of(forward), case.args, strict=False):
         if isinstance(value, np.ndarray | list | tuple | Rng | Product):
@@ -34,9 +52,15 @@ def example(module: str, name: str, case: Case, expected: Any, got: Any, index: 
         cotangent = next(iter(inspect.signature(getattr(contract, name)).parameters))
         lines += [f"_, cache = {called}", *assignment(cotangent, case.dout)]
         called = f"{name}({cotangent}, cache)"
-    elif has_backward(name):
+    elif has_backward(name) and paired:
         called = f"{called}[0]"
-    return "\n".join([*lines, called, *results(labels(name, expected), expected, got, index)])
+    elif not paired:
+        return "\n".join(
+            [*lines, called, "# expected (out, cache)", f"# got      {described(got)}"]
+        )
+    note = [f"# (with right results of {', '.join(given)} in place of yours)"] if given else []
+    compared = results(labels(name, expected), expected, got, index)
+    return "\n".join([*lines, called, *note, *compared])
 
 
 def names_of(function: str) -> list[str]:
@@ -78,7 +102,7 @@ def results(names: tuple[str, ...], expected: Any, got: Any, index: Any) -> list
         return [
             line
             for i, (e, g) in enumerate(zip(expected, got, strict=True))
-            for line in results((names[i] if i < len(names) else f"[{i}]",), e, g, None)
+            for line in results(parts_of(names, i, e), e, g, None)
         ]
     label = f"{names[0]}: " if names and names[0] else ""
     right = f"# {label}expected {described(expected)}"
@@ -89,6 +113,13 @@ def results(names: tuple[str, ...], expected: Any, got: Any, index: Any) -> list
         offset = len(f"# {label}got      ")
         mark = ["#" + " " * (offset + start - 1) + "^" * width + f" {list(index)}"]
     return [right, wrong, *mark]
+
+
+def parts_of(names: tuple[str, ...], i: int, result: Any) -> tuple[str, ...]:
+    """What the i-th of several results is called, or its parts, where it consists of such."""
+    name = names[i] if i < len(names) else f"[{i}]"
+    nested = isinstance(result, list | tuple)
+    return tuple(f"{name}[{k}]" for k in range(len(result))) if nested else (name,)
 
 
 def described(x: Any) -> str:

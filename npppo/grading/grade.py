@@ -32,7 +32,7 @@ from .judge import VALUE, Fault
 from .marks import Marked, load_messages, report_of, strata_right, ungraded, why_ungraded
 from .match import agree
 from .report import Report
-from .sandbox import Limits, Opaque, Sandbox
+from .sandbox import Limits, Opaque, Outcome, Sandbox
 from .submission import Submission, stubs_in
 
 BUDGET = 12  # times the seconds of one function, for the whole file
@@ -40,6 +40,7 @@ SEVERAL = 2  # times the seconds of one function: for its battery, the search an
 LEAST = 0.1  # of the seconds of one function
 SEARCH_EXAMPLES = 25
 SHRINK_EXAMPLES, SHRINK_CALLS = 200, 200
+REDUCE_CALLS = 60
 
 
 def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Report:
@@ -86,6 +87,7 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
     for name in open_questions:
         if marked[name].diagnosis is None:  # no time was left to look for an example
             marked[name] = replace(marked[name], diagnosis=diagnose(marked[name].attempt))
+    marked |= {name: advised(marked, name) for name in open_questions}
     functions = tuple(
         report_of(name, task, marked[name], assignment)
         if name in marked
@@ -184,6 +186,7 @@ def searched(sandbox: Sandbox, exercise: Exercise, seed: int) -> tuple[Case, Fau
         return stopped[0]
     if case is None:
         return None
+    case = search.reduced(exercise, case, lambda case: fault_at(case) is not None, REDUCE_CALLS)
     fault = fault_at(case)
     return None if fault is None else (case, fault)
 
@@ -227,6 +230,15 @@ def serious(forward: Attempt) -> bool:
     return 2 * right >= sum(strata.values()) or bool(diagnose(forward).mistakes)
 
 
+def advised(marked: Mapping[str, Marked], name: str) -> Marked:
+    """A wrong backward whose forward is wrong too may only have been given a wrong cache."""
+    own, forward = marked[name], marked.get(forward_of(name))
+    if forward is None or forward is own or forward.attempt.right or own.diagnosis is None:
+        return own
+    message = f"{own.diagnosis.message} Mend {forward_of(name)} first: this was given its cache."
+    return replace(own, diagnosis=replace(own.diagnosis, message=message))
+
+
 def repeats(marked: Mapping[str, Marked], name: str) -> bool:
     """Whether a backward makes the very mistake of its forward, which is charged there."""
     if name == forward_of(name) or forward_of(name) not in marked:
@@ -254,7 +266,7 @@ def explained(sandbox: Sandbox, marked: Marked, submission: Submission, salt: st
         return replace(
             marked, diagnosis=found, example=shown(sandbox, tried, case, submission, parts)
         )
-    found = diagnose(tried)
+    found = diagnose(tried, with_laws=not parts)
     showing = smallest(sandbox, tried, found, parts, seed(submission, salt, name))
     text = shown(sandbox, tried, showing, submission, parts) if showing is not None else ""
     ended = any(fault is not None and fault.kind == STOPPED for fault in tried.faults)
@@ -272,12 +284,19 @@ def smallest(
         return None
     answer, _ = answers(parts)
 
-    def shows(case: Case) -> bool:
+    def answered(case: Case) -> tuple[Outcome, Any, Fault | None]:
         (got,) = sandbox.call([call(exercise, case, parts)], answer)
-        right = reference(exercise.name, case)
-        fault = verdict(exercise, case, right, got).fault
         if got.kind not in ("value", RAISED):
             raise search.Enough
+        right = reference(exercise.name, case)
+        return got, right, verdict(exercise, case, right, got).fault
+
+    def is_wrong(case: Case) -> bool:
+        fault = answered(case)[-1]
+        return fault is not None and fault.kind in kinds
+
+    def shows(case: Case) -> bool:
+        got, right, fault = answered(case)
         if fault is None or fault.kind not in kinds:
             return False
         theirs = observe(exercise, case, got)
@@ -290,19 +309,18 @@ def smallest(
         return not close(theirs, observed(exercise, case, right), CLEAR)
 
     case = search.smallest(exercise, shows, seed, SHRINK_EXAMPLES, SHRINK_CALLS)
-    if case is None:
-        failing = [
-            c for c, fault in zip(tried.cases, tried.faults, strict=True) if fault is not None
-        ]
-        case = min(failing, key=search.size, default=None)
-    return case
+    if case is not None:
+        return search.reduced(exercise, case, shows, REDUCE_CALLS)
+    failing = [c for c, fault in zip(tried.cases, tried.faults, strict=True) if fault is not None]
+    case = min(failing, key=search.size, default=None)
+    return case and search.reduced(exercise, case, is_wrong, REDUCE_CALLS)
 
 
 def shown(
     sandbox: Sandbox, tried: Attempt, case: Case, submission: Submission, parts: tuple[str, ...]
 ) -> str:
     exercise = tried.exercise
-    answer, _ = answers(parts)
+    answer, asked = answers(parts)
     (got,) = sandbox.call([call(exercise, case, parts)], answer)
     right = reference(exercise.name, case)
     fault = verdict(exercise, case, right, got).fault
@@ -310,7 +328,8 @@ def shown(
         got.value if got.kind == "value" else Opaque(f"nothing: it {fault.text}" if fault else "")
     )
     index = fault.index if fault is not None else None
-    return example(submission.module, exercise.name, case, right, result, index)
+    given = tuple(name for name in EXERCISES if name in asked)
+    return example(submission.module, exercise.name, case, right, result, index, got.paired, given)
 
 
 def fingerprint(sandbox: Sandbox, exercise: Exercise) -> str:

@@ -181,7 +181,9 @@ def at(index: tuple[int, ...]) -> str:
 def number(x: Any) -> str:
     """The same on every version of NumPy."""
     kind = np.asarray(x).dtype.kind
-    return str(int(x)) if kind in "biu" else f"{x:.6g}" if kind == "c" else f"{float(x):.6g}"
+    if kind in "biu":
+        return str(bool(x) if kind == "b" else int(x))
+    return f"{x:.6g}" if kind == "c" else f"{float(x) + 0.0:.6g}"  # + 0.0: no minus before a 0
 
 
 def form(x: Any) -> str:

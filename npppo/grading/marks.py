@@ -198,5 +198,5 @@ def why_ungraded(
     if name in loaded.defined - stubs_in(submission):
         return f"It needs the cache of {forward_of(name)}, which is not there."
     if name not in loaded.defined and name in defined_in(submission):
-        return "The file stopped before it was defined: " + " ".join(messages)
+        return f"The file stopped before it was defined. {' '.join(messages[:1])}"
     return ""

@@ -27,6 +27,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -273,7 +274,10 @@ class Sandbox:
                     outcomes.append(self._explained(_outcome(message, len(call.args))))
         except _Lost as lost:
             self.close()
-            outcomes.append(Outcome(lost.kind, error=Error("", lost.why), stage=stage))
+            most = min(self.limits.call_seconds, self.limits.total_seconds)
+            late = lost.kind == "timeout" and not stage
+            why = f"{lost.why}: more than {most:g} s" if late else lost.why
+            outcomes.append(Outcome(lost.kind, error=Error("", why), stage=stage))
         self._spent += time.monotonic() - start
         return outcomes + [Outcome("not run")] * (len(calls) - len(outcomes))
 
@@ -399,7 +403,16 @@ def _outcome(message: Any, count: int) -> Outcome:
     return Outcome(kind, value, error, stage, tuple(changed), shares, paired, steadiness, refusals)
 
 
-@dataclass
+def abandon_all() -> None:
+    """Ends all submissions' processes and removes their folders; for the handler of a signal."""
+    for process in list(_LIVE):
+        process.abandon()
+
+
+_LIVE: weakref.WeakSet[_Process] = weakref.WeakSet()
+
+
+@dataclass(eq=False)
 class _Process:
     """A worker process: its pipes, its folder, its end.
 
@@ -411,6 +424,7 @@ class _Process:
 
     def __post_init__(self) -> None:
         self.room = os.path.realpath(tempfile.mkdtemp(prefix="npppo-"))
+        _LIVE.add(self)
         self._nonce = secrets.token_bytes(16)
         self._mark = secrets.token_hex(16)
         self._frames: Queue[bytes | Exception] = Queue(maxsize=8)
@@ -540,6 +554,12 @@ class _Process:
         if not any(t.is_alive() for t in self._threads):
             for pipe in (self._requests, self._replies, self._prints):
                 pipe.close()
+        _remove(self.room)
+
+    def abandon(self) -> None:
+        """Without any lock, which what was interrupted may hold."""
+        with contextlib.suppress(OSError, AttributeError):  # dead, or not yet born
+            self._child.kill()
         _remove(self.room)
 
     def _kill(self) -> None:

@@ -175,6 +175,82 @@ def smallest(
     return min(found, key=size, default=None)
 
 
+def reduced(exercise: Exercise, case: Case, shows: Callable[[Case], bool], calls: int) -> Case:
+    """The same case with fewer rows and shorter numbers, as long as it `shows` the mistake.
+
+    For what Hypothesis did not get to shrink, and for cases of the battery. At most `calls` calls.
+    """
+
+    def still_shows(smaller: Case) -> bool:
+        nonlocal calls
+        if calls == 0 or not fair(exercise, smaller):
+            return False
+        calls -= 1
+        return shows(smaller)
+
+    try:
+        for letter in "NTE":
+            case = with_fewer(exercise, case, letter, still_shows)
+        for digits in (0, 1, 2):
+            shorter = rounded(case, digits)
+            if size(shorter) < size(case) and still_shows(shorter):
+                return shorter
+    except Enough:
+        pass
+    return case
+
+
+def with_fewer(exercise: Exercise, case: Case, letter: str, shows: Callable[[Case], bool]) -> Case:
+    """The case with as few of the rows that a letter counts as can be, dropped in ever smaller
+    stretches."""
+    length = count(exercise, case, letter)
+    stretch = length // 2
+    while stretch:
+        start = 0
+        while start < length and stretch < length:
+            smaller = dropped(exercise, case, letter, slice(start, start + stretch))
+            if shows(smaller):
+                case, length = smaller, count(exercise, smaller, letter)
+            else:
+                start += stretch
+        stretch //= 2
+    return case
+
+
+def places(exercise: Exercise, case: Case, letter: str) -> dict[int, int]:
+    """{argument: axis} of the arrays in whose shape a letter stands."""
+    inputs = enumerate(zip(exercise.battery.inputs, case.args, strict=False))
+    return {
+        i: given.letters.index(letter)
+        for i, (given, x) in inputs
+        if letter in given.letters and isinstance(x, np.ndarray) and x.ndim
+    }
+
+
+def count(exercise: Exercise, case: Case, letter: str) -> int:
+    lengths = {case.args[i].shape[axis] for i, axis in places(exercise, case, letter).items()}
+    return int(lengths.pop()) if len(lengths) == 1 else 0
+
+
+def dropped(exercise: Exercise, case: Case, letter: str, rows: slice) -> Case:
+    axes = places(exercise, case, letter)
+    length = count(exercise, case, letter)
+    args = tuple(np.delete(x, rows, axes[i]) if i in axes else x for i, x in enumerate(case.args))
+    dout = case.dout
+    if letter == "N" and np.ndim(dout) and len(dout) == length:
+        dout = np.delete(dout, rows, 0)
+    return Case(case.stratum, args, dout)
+
+
+def rounded(case: Case, digits: int) -> Case:
+    def short(x: Any) -> Any:
+        if isinstance(x, list | tuple):
+            return type(x)(map(short, x))
+        return np.round(x, digits) if getattr(getattr(x, "dtype", None), "kind", "") == "f" else x
+
+    return Case(case.stratum, tuple(map(short, case.args)), short(case.dout))
+
+
 @contextmanager
 def nothing_written() -> Iterator[None]:
     """Hypothesis keeps notes in the current folder, which is the user's."""

@@ -21,8 +21,9 @@ class Submission:
 
     @property
     def module(self) -> str:
-        """The name to import it by."""
-        return Path(self.name).stem
+        """The name to import it by; none for a notebook."""
+        path = Path(self.name)
+        return "" if path.suffix == ".ipynb" else path.stem
 
 
 # A notebook may hold pictures; code is parsed, and a small part of this is a long homework.

@@ -10,6 +10,7 @@ from textwrap import wrap
 from typing import Any
 from xml.etree import ElementTree
 
+from .codec import harmless
 from .report import FunctionReport, Report
 
 COLOURS = {"passed": 32, "partial": 33, "failed": 31, "error": 31, "not attempted": 90}
@@ -24,7 +25,10 @@ SIGNS = {
 
 
 def clean(text: str) -> str:
-    """Without what XML cannot hold, and what would move a terminal's cursor."""
+    """Without what XML cannot hold, and what would move a terminal's cursor.
+
+    What has to stay on its line goes through `harmless`.
+    """
     return "".join(c if c.isprintable() or c in "\t\n" else "\ufffd" for c in text)
 
 
@@ -34,10 +38,11 @@ def points(score: float, max_score: float) -> str:
 
 def terminal(report: Report, colour: bool = False) -> str:
     """For people: one line for each function, and below it what helps."""
-    lines = [f"{clean(report.title)}: {clean(report.file)}", ""]
-    lines += [clean(message) for message in report.messages] + [""] * bool(report.messages)
+    lines = [f"{harmless(report.title)}: {harmless(report.file)}", ""]
+    lines += said(report) + [""] * bool(report.messages)
     width = max(len(f.name) for f in report.functions)
-    for f in report.functions:
+    shown = [f for f in report.functions if f.status != "not attempted"] or report.functions
+    for f in shown:
         sign = f"{SIGNS[f.status]:>5}"
         if colour:
             sign = f"\x1b[{COLOURS[f.status]}m{sign}\x1b[0m"
@@ -47,6 +52,9 @@ def terminal(report: Report, colour: bool = False) -> str:
                 lines += ["       " + line for line in explanation(f)]
         elif f.notes:
             lines += ["       " + line for line in f.notes]
+    rest = len(report.functions) - len(shown)
+    if rest:
+        lines += ["", f"{rest} more not attempted"]
     lines += ["", f"score {points(report.score, report.max_score)}"]
     hidden = sum(f.visibility != "visible" for f in report.functions)
     if hidden:
@@ -56,11 +64,22 @@ def terminal(report: Report, colour: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+def said(report: Report) -> list[str]:
+    """What concerns the whole file: perhaps a student's words, so no line of it stands alone."""
+    return [f"! {harmless(message)}" for message in report.messages]
+
+
 def explanation(f: FunctionReport) -> list[str]:
     """Message first, then the example, then the rest."""
+    message = clean(f.message) + (f"  [{f.mistake}]" if f.mistake else "")
+    return wrap(message, WIDTH) + evidence(f)
+
+
+def evidence(f: FunctionReport) -> list[str]:
+    """What stands below the message."""
     lost = [p.name for p in f.parts if p.message]
     kept = [p.name for p in f.parts if p.score >= p.max_score]
-    text = wrap(f.message + (f"  [{f.mistake}]" if f.mistake else ""), WIDTH)
+    text = []
     if lost and kept:
         text += wrap(f"Right in: {', '.join(kept)}. Wrong in: {', '.join(lost)}.", WIDTH)
     if f.example:
@@ -118,7 +137,7 @@ def gradescope(report: Report) -> str:
     shown = f"{hidden} further functions are graded but not shown yet." if hidden else ""
     return dumps(
         {
-            "output": "\n".join([*map(clean, report.messages), *([shown] if shown else [])]),
+            "output": "\n".join([*said(report), *([shown] if shown else [])]),
             "output_format": "text",
             "test_output_format": "text",
             "test_name_format": "text",
@@ -179,8 +198,8 @@ def prairielearn(report: Report) -> str:
             "description": f.see,
             "points": f.score,
             "max_points": f.max_score,
-            "message": clean(f.message),
-            "output": "\n".join(explanation(f)[1:]),
+            "message": clean(f.message) + (f"  [{f.mistake}]" if f.mistake else ""),
+            "output": "\n".join(evidence(f)),
         }
         for f in report.functions
         if f.visibility == "visible"
@@ -189,7 +208,7 @@ def prairielearn(report: Report) -> str:
         {
             "gradable": True,
             "score": report.score / report.max_score if report.max_score else 0.0,
-            "message": "\n".join(map(clean, report.messages)),
+            "message": "\n".join(said(report)),
             "output": clean(report.output),
             "tests": tests,
         }
@@ -205,7 +224,8 @@ def otter(report: Report) -> str:
             continue
         lines.append(f"{f.name} results:")
         for p in f.parts:
-            verdict = "Test case passed" if p.score >= p.max_score else "Test case failed"
+            right = p.score >= p.max_score or not p.message
+            verdict = "Test case passed" if right else "Test case failed"
             lines += [f"    {f.name} - {p.name} result:", f"        {verdict}"]
         lines += ["    " + line for line in explanation(f)]
     lines.append(f"Total Score: {points(report.score, report.max_score)}")
@@ -219,7 +239,7 @@ def markdown(report: Report) -> str:
         "",
         f"**Score: {points(report.score, report.max_score)}**",
         "",
-        *(escaped(message) for message in report.messages),
+        *(f"> {escaped(message)}" for message in report.messages),
         "",
         "| function | points | status | |",
         "| --- | ---: | --- | --- |",
@@ -237,8 +257,7 @@ def markdown(report: Report) -> str:
 
 def escaped(text: str) -> str:
     """No student's text becomes markup."""
-    text = re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", clean(text))
-    return text.replace("\n", " ")
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", harmless(text))
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {
