@@ -1,4 +1,4 @@
-"""The teachers' commands: npppo starter, grade, vectors, gradescope-zip."""
+"""The teachers' commands: npppo starter, assignment, grade, vectors, gradescope-zip."""
 
 from __future__ import annotations
 
@@ -23,8 +23,24 @@ def add_commands(commands: Any) -> None:
         "starter", help="write the file that a student fills in", allow_abbrev=False
     )
     starter.set_defaults(command=starter_command)
-    starter.add_argument("-o", "--output", type=Path, default=Path("my_ppo.py"), metavar="FILE")
     starter.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("my_ppo.py"),
+        metavar="FILE",
+        help="default: my_ppo.py",
+    )
+    starter.add_argument(
+        "--functions", nargs="+", metavar="NAME", help="default: all of the contract"
+    )
+
+    assignment = commands.add_parser(
+        "assignment", help="write an assignment file to be edited", allow_abbrev=False
+    )
+    assignment.set_defaults(command=assignment_command)
+    assignment.add_argument("-o", "--output", type=Path, required=True, metavar="INI")
+    assignment.add_argument(
         "--functions", nargs="+", metavar="NAME", help="default: all of the contract"
     )
 
@@ -68,17 +84,32 @@ def add_commands(commands: Any) -> None:
 
 
 def starter_command(output: Path, functions: list[str] | None) -> int:
-    """Write the starter file; never over another one."""
+    """Write the starter file."""
     from .grading.starter import starter
 
-    text = starter(functions, output.name)
+    _write_new(output, starter(functions, output.name))
+    print(f"wrote {output}; check it with: npppo grade {output}")
+    return 0
+
+
+def assignment_command(output: Path, functions: list[str] | None) -> int:
+    """Write an assignment file with every default spelled out."""
+    from .grading.assignment import template
+
+    _write_new(output, template(functions))
+    print(f"wrote {output}; grade by it with: npppo grade FILE --assignment {output}")
+    return 0
+
+
+def _write_new(output: Path, text: str) -> None:
+    """Never over another file."""
+    if not output.parent.is_dir():
+        raise ValueError(f"-o {output}: there is no folder {output.parent}")
     try:
         with open(output, "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise ValueError(f"{output} is there already") from None
-    print(f"wrote {output}; check it with: npppo grade {output}")
-    return 0
 
 
 def grade_command(

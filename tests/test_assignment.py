@@ -1,9 +1,11 @@
 """The teacher's file, and every mistake in it in one sentence."""
 
+import re
+
 import pytest
 
 from npppo import contract
-from npppo.grading.assignment import read_assignment
+from npppo.grading.assignment import read_assignment, template
 from npppo.grading.exercises import EXERCISES
 
 GOOD = """
@@ -49,6 +51,21 @@ def test_the_default_is_the_whole_contract():
     assert assignment.conventions == 0
 
 
+def test_the_template_is_the_default(write):
+    assert read_assignment(write(template())) == read_assignment()
+    some = read_assignment(write(template(["softmax", "gae"])))
+    assert list(some.tasks) == ["softmax", "gae"]
+    with pytest.raises(ValueError, match="there is no function 'gea'"):
+        template(["gea"])
+
+
+def test_the_template_tells_every_convention(write):
+    known = {m.id for e in EXERCISES.values() for m in e.mistakes if m.convention}
+    lines = re.findall(r"^; (\S+ = 1)  ; ", template(), re.M)
+    credit = read_assignment(write("\n".join(["[conventions]", *dict.fromkeys(lines)]))).credit
+    assert credit == dict.fromkeys(known, 1)
+
+
 def test_what_is_written_is_read(write):
     text = GOOD.format(stratum=some_stratum(), convention=some_convention())
     assignment = read_assignment(write(text))
@@ -77,7 +94,7 @@ def test_what_is_written_is_read(write):
         ("[assignment]\nmessage = loud", "message = 'loud': expected one of name, example, full"),
         ("[assignment]\nconventions = 2", "conventions = 2: expected a share from 0 to 1"),
         ("[assignment]\nseconds = 0", "seconds = 0: expected more than 0"),
-        ("[assignment]\nmemory = 10", "memory = 10: expected more than 256"),
+        ("[assignment]\nmemory = 10", "memory = 10: expected at least 256"),
         ("[assignment]\ncolour = red", r"\[assignment\] colour: no such option"),
         ("[gae]\ncolour = red", r"\[gae\] colour: no such option"),
         ("[gae strata]\nmoon = 1", r"\[gae strata\] 'moon': expected one of"),

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import configparser
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,6 +91,27 @@ def read_assignment(path: str | Path | None = None) -> Assignment:
         return assignment_of({name: dict(parser[name]) for name in parser.sections()})
     except ValueError as error:
         raise ValueError(f"assignment {path}: {error}") from None
+
+
+def template(functions: Iterable[str] | None = None) -> str:
+    """An assignment file that says what is so without one: every stratum with its share of the
+    points, and every convention that could be given credit."""
+    wanted = list(EXERCISES if functions is None else functions)
+    for name in wanted:
+        known_function(name, "functions")
+    names = [name for name in EXERCISES if name in wanted]
+    options = {**OPTIONS, "functions": " ".join(names)}
+    lines = ["[assignment]", *(f"{key} = {value}" for key, value in options.items())]
+    for name in names:
+        strata = EXERCISES[name].battery.strata.items()
+        lines += ["", f"[{name} strata]", *(f"{key} = {value:g}" for key, value in strata)]
+    lines += ["", "[conventions]"]
+    for name in names:
+        for mistake in EXERCISES[name].mistakes:
+            line = f"; {mistake.id} = 1  ; {name}: {mistake.sentence}"
+            if mistake.convention and line not in lines:
+                lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def assignment_of(sections: Mapping[str, Mapping[str, str]]) -> Assignment:
@@ -182,7 +203,8 @@ def share(name: str, text: str) -> float:
 def positive(name: str, text: str, at_least: float = 0.0) -> float:
     value = points(name, text)
     if value <= 0 or value < at_least:
-        raise ValueError(f"{name} = {text}: expected more than {at_least:g}")
+        least = f"at least {at_least:g}" if at_least else "more than 0"
+        raise ValueError(f"{name} = {text}: expected {least}")
     return value
 
 
