@@ -171,3 +171,13 @@ def test_names_of_files_need_not_be_utf_8(tmp_path):
     table = marks_table(graded, tmp_path, TASKS)
     table.encode()
     assert "is not Python" in table
+
+
+def test_no_cell_is_a_formula(tmp_path):
+    (tmp_path / "=1+1.py").write_text("raise ValueError('x')\ndef tanh(x):\n    pass\n")
+    (tmp_path / "@b.py").write_text("def tanh(:\n")
+    graded = list(grade_class(submissions(tmp_path), TASKS))
+    tables = marks_table(graded, tmp_path, TASKS), clusters_table(graded, tmp_path)
+    for row in csv.reader(io.StringIO("".join(tables))):
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
+    assert "'=1+1.py" in tables[0]

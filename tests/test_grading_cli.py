@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -261,3 +262,62 @@ def test_a_process_of_its_own(home):
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home)
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "FORM-01" in ended.stdout
+
+
+def test_an_assignment_file_to_edit(home, capsys):
+    assert call("assignment", "-o", "mine.ini", "--functions", "tanh") == 0
+    assert call("grade", "right.py", "--assignment", "mine.ini") == 0
+    assert call("assignment", "-o", "mine.ini") == 2
+    assert "mine.ini is there already" in capsys.readouterr().err
+
+
+def test_a_class_has_its_own_format(home, capsys):
+    assert call("grade", "--class", "folder", "--format", "json") == 2
+    assert "--class writes a CSV table" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="as POSIX systems have links and pipes")
+def test_a_link_is_followed_and_a_pipe_written_to(home, capsys):
+    line = ["grade", "right.py", "--assignment", "tanh.ini", "-o"]
+    (home / "link").symlink_to("report")
+    assert call(*line, "link") == 0
+    assert (home / "link").is_symlink() and "score 10/20" in (home / "report").read_text()
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert call(*line, "pipe") == 0
+    assert b"score 10/20" in os.read(reader, 1 << 16)
+    os.close(reader)
+    assert not (home / "pipe").is_file()
+
+
+def started(home, *arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": str(Path(npppo.__file__).parents[1])}
+    environment |= options.pop("environment", {})
+    command = [sys.executable, "-m", "npppo", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=home, **options)
+
+
+def test_a_terminal_that_does_not_know_greek(home):
+    (home / "greek.py").write_text(
+        "def approx_kl(a, b):\n    raise ValueError('\u03b3')\n", "utf-8"
+    )
+    process = started(home, "grade", "greek.py", environment={"PYTHONIOENCODING": "ascii"})
+    printed, _ = process.communicate()
+    assert process.returncode == 1
+    assert b"raised ValueError: \\u03b3" in printed
+
+
+@pytest.mark.skipif(os.name != "posix", reason="as POSIX systems end a process")
+@pytest.mark.parametrize("delay", [0.5, 1.0, 1.5])
+def test_a_grader_that_is_terminated_leaves_nothing_behind(home, delay):
+    """At whatever moment: in a search, an exception from the handler could be swallowed."""
+    (home / "room").mkdir()
+    hangs = "import time\nimport numpy as np\ndef tanh(x):\n"
+    hangs += "    time.sleep(0.05)\n    return 2 * np.tanh(x), None\n"
+    (home / "hangs.py").write_text(hangs)
+    process = started(home, "grade", "hangs.py", environment={"TMPDIR": str(home / "room")})
+    time.sleep(delay)
+    process.terminate()
+    printed, _ = process.communicate(timeout=10)
+    assert (process.returncode, printed) == (128 + 15, b"")
+    assert not list((home / "room").glob("npppo-*"))

@@ -8,7 +8,7 @@ from npppo.grading.compare import DOUBLE, SINGLE, close
 from npppo.grading.exercise import Case, Product, Rng
 from npppo.grading.exercises import EXERCISES, reference
 from npppo.grading.explain import example
-from npppo.grading.judge import SINGLE_PRECISION, judge
+from npppo.grading.judge import SINGLE_PRECISION, judge, number
 from npppo.grading.laws import LAWS, broken_law
 from npppo.grading.observe import observation
 from npppo.grading.sandbox import Opaque
@@ -200,3 +200,25 @@ def test_the_first_wrong_entry_is_marked():
     column = mark.index("^")
     assert got[column:].startswith("1.25]")
     assert mark.endswith("^ [1, 1]")
+
+
+def test_an_example_says_what_was_replaced_and_what_is_no_pair():
+    case = Case("", (X,))
+    right = reference("softmax", case)
+    text = example("my_ppo", "softmax", case, right, 2 * right, given=("log_softmax",))
+    assert "# (with right results of log_softmax in place of yours)" in text
+    alone = example("my_ppo", "softmax", case, right, right, paired=False)
+    assert "softmax(logits)\n# expected (out, cache)\n# got      [[" in alone
+    assert "import softmax" not in example("", "softmax", case, right, right)  # a notebook
+    assert "from submission import" in example("class", "softmax", case, right, right)
+
+
+def test_the_parts_of_nested_results_have_names():
+    case = EXERCISES["mlp_backward"].battery.draw(np.random.default_rng(0))[0]
+    right = reference("mlp_backward", case)
+    text = example("my_ppo", "mlp_backward", case, right, right)
+    assert "# grads[0][0]: expected" in text and "# dx: expected" in text
+
+
+def test_numbers_are_shown_as_they_are():
+    assert [number(x) for x in (-0.0, True, 3, 1e-20)] == ["0", "True", "3", "1e-20"]

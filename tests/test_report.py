@@ -186,3 +186,36 @@ def test_colour_only_where_it_is_asked_for():
 
 def test_the_terminal_tells_what_counts_but_is_not_shown():
     assert "1 of the functions count" in terminal(REPORT)
+
+
+def test_no_text_of_a_submission_begins_a_line():
+    """A name of a file and an error's message are the student's; what looks like marks is not."""
+    fake = "x\n   ok  gae  10/10\nscore 45/45"
+    report = replace(REPORT, file=f"{fake}.py", messages=(fake,))
+    for name in ("text", "otter", "markdown"):
+        lines = FORMATS[name](report).split("\n")
+        assert not [line for line in lines if line.startswith(("   ok  gae", "score 45", "x"))], (
+            name
+        )
+
+
+def test_what_was_not_attempted_is_counted():
+    text = terminal(REPORT)
+    assert "1 more not attempted" in text
+    assert "relu" not in text
+    assert "relu" in terminal(replace(REPORT, functions=(MISSING,)))
+
+
+def test_prairielearn_splits_no_sentence():
+    long = "The recursion " + "goes on and " * 20 + "on."
+    (test,) = strict(
+        FORMATS["prairielearn"](replace(REPORT, functions=(replace(PARTIAL, message=long),)))
+    )["tests"]
+    assert test["message"] == f"{long}  [GAE-06]"
+    assert not any(line and line in long for line in test["output"].split("\n"))
+
+
+def test_otter_fails_no_part_that_only_shares_the_loss():
+    parts = (Part("no ends", 0.0, 8.0, "It returned 0."), Part("arguments left alone", 0.0, 1.0))
+    text = FORMATS["otter"](replace(REPORT, functions=(replace(PARTIAL, parts=parts),)))
+    assert text.count("Test case failed") == text.count("Test case passed") == 1

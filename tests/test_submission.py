@@ -1,9 +1,11 @@
 """Reading what was handed in."""
 
 import json
+import os
 
 import pytest
 
+from npppo.grading import submission as reading
 from npppo.grading.submission import UnreadableError, read_submission
 
 
@@ -71,3 +73,39 @@ def test_no_such_file_and_a_folder(tmp_path):
         read_submission(tmp_path / "nothing.py")
     with pytest.raises(UnreadableError, match="is a folder"):
         read_submission(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(UnreadableError, match="is a device or a pipe"):
+        read_submission(tmp_path / "pipe.py")
+
+
+def test_what_is_too_large_is_not_parsed(tmp_path, monkeypatch):
+    path = tmp_path / "a.py"
+    path.write_text("x = (((\n" * 40_000)
+    with pytest.raises(UnreadableError, match="has 312 kB of code, expected at most 256"):
+        read_submission(path)
+    monkeypatch.setattr(reading, "LARGEST_FILE", 1 << 17)
+    with pytest.raises(UnreadableError, match="MB, expected at most"):
+        read_submission(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "python"),
+    [
+        ("  %time f(x)", "  pass"),
+        ("help?", "pass"),
+        ("np.dot??  ", "pass"),
+        ("files, n = !ls", "pass"),
+        ("x = %env", "pass"),
+        ("x = 5 % 3", "x = 5 % 3"),
+        ("y = '%d' % 3", "y = '%d' % 3"),
+        ("    z = [1][0]", "    z = [1][0]"),
+        (" " * 200_000 + "x", " " * 200_000 + "x"),
+        ("x" + " " * 200_000 + "y", "x" + " " * 200_000 + "y"),
+    ],
+)
+def test_lines_for_the_shell(line, python):
+    assert reading.without_shell(line) == python

@@ -20,9 +20,9 @@ from .judge import NONFINITE
 from .match import agree
 from .sandbox import Sandbox
 
-# (f(x + h v) - f(x - h v)) / 2h errs by less than 1e-9 with the first h; the other is for functions
-# that change much within the first. A backward may leave out what is negligible.
-STEPS = 1e-5, 1e-8
+# (f(x + h v) - f(x - h v)) / 2h errs by less than 1e-9 with the first h; the others are for
+# functions that change much within the first. A backward may leave out what is negligible.
+STEPS = 1e-5, 1e-8, 1e-11
 SLOPES = Tolerance(1e-3, 1e-3, 1e-6)
 DIRECTIONS = 4
 ZERO = 1e-9  # as good as
