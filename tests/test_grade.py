@@ -552,10 +552,11 @@ def answered(name, result):
     return attempted(exercise, cases, [Outcome("value", result)] * len(cases))
 
 
-NUMBERS = """
-policy_gradient_loss clipped_surrogate_loss value_loss clipped_value_loss ppo_loss approx_kl
-clip_fraction explained_variance linear_schedule gaussian_entropy
-""".split()
+NUMBERS = [
+    *("policy_gradient_loss", "clipped_surrogate_loss", "value_loss", "clipped_value_loss"),
+    *("ppo_loss", "approx_kl", "clip_fraction", "explained_variance", "linear_schedule"),
+    "gaussian_entropy",
+]
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -588,10 +589,10 @@ RESULTS = [
 """
 
 
-KINDS = """
-tanh linear_backward mlp mlp_backward categorical_sample gaussian_entropy value_loss clip_grad_norm
-adam_step conjugate_gradient linear_schedule
-""".split()
+KINDS = [
+    *("tanh", "linear_backward", "mlp", "mlp_backward", "categorical_sample", "gaussian_entropy"),
+    *("value_loss", "clip_grad_norm", "adam_step", "conjugate_gradient", "linear_schedule"),
+]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -608,3 +609,16 @@ def test_whatever_is_returned_there_is_a_report(name):
         for paired in (True, False):
             got = tried.outcomes[0].value
             assert example("m", name, tried.cases[0], tried.expected[0], got, paired=paired)
+
+
+def test_the_example_shows_the_fault_that_is_named():
+    """Where more than one thing is wrong with the results."""
+    source = """
+import numpy as np
+def categorical_sample(logits, u):
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (u[0] * p.sum(axis=1) < np.cumsum(p, axis=1)[0]).argmax()
+"""
+    told = graded(source, "categorical_sample")["categorical_sample"]
+    assert told.mistake == "FORM-03"
+    assert "# expected [" in told.example and "# got      [" not in told.example

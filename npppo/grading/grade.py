@@ -280,8 +280,9 @@ def smallest(
     """The smallest case that is clearly wrong, and wrong by the named mistake if there is one."""
     exercise = tried.exercise
     kinds = {fault.kind for fault in tried.faults if fault is not None}
-    if STOPPED in kinds or (tried.right and tried.manners):
+    if STOPPED in kinds or (tried.manners and (tried.right or found.id == tried.manners.kind)):
         return None
+    kinds = kinds & {found.id} or kinds  # a fault that has a name is shown, not another one
     answer, _ = answers(parts)
 
     def answered(case: Case) -> tuple[Outcome, Any, Fault | None]:

@@ -60,7 +60,9 @@ arrays may also be nested lists there, 1 stands for 1.0, and null is no answer. 
 
 and with the --salt that the vectors were made with, if any.
 
-Numbers agree when they differ by less than a millionth of themselves, or 1e-4 in single precision.
+Numbers a and b of an array, b the right one, agree where |a - b| <= 1e-6 |b| + 1e-8 max |b| + 1e-11;
+where arguments are float32, 1e-4, 1e-5 and 1e-6 take the place of the three. What each function
+computes is written in the file that `npppo starter` makes.
 """
 
 
@@ -130,6 +132,8 @@ def decoded(value: Any, depth: int = 0) -> Any:
         return [decoded(x, depth + 1) for x in value]
     if isinstance(value, str) and value in ("nan", "inf", "-inf"):
         return float(value)
+    if value is None:
+        return Opaque("null")
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
         return Opaque("an int")
     return value
@@ -158,6 +162,8 @@ def grade_answers(folder: Path, assignment: Assignment, salt: str = "") -> Repor
         if not path.exists():
             functions.append(ungraded(name, task))
             continue
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder, expected a file of answers")
         cases = cases_of(name, salt)
         results = read_answers(path, len(cases))
         outcomes = [
