@@ -235,7 +235,6 @@ class Sandbox:
             ("FSIZE", self.limits.file),
             ("CORE", 0),
             ("NOFILE", 64),
-            ("NPROC", 0),
         ]
         seconds = self.limits.load_seconds
         process.wait_until_ready()

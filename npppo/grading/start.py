@@ -47,6 +47,7 @@ def main(numpy: str) -> None:
     from grader import worker  # type: ignore[import-not-found]
 
     sys.path[:] = standard
+    sys.path_importer_cache.pop(numpy, None)  # it knows what else is installed there
     sys.meta_path.remove(finder)
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         file = getattr(sys.modules.pop(name), "__file__", __file__)

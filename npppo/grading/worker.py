@@ -173,6 +173,8 @@ class Worker:
             held.append("FILES")
         if refuse_calls():
             held += ["CALLS", "NPROC"]
+        else:  # then no threads either
+            held += set_limits([("NPROC", 0)])
         self.send("held", held)
         for name in SILENT:
             for system in (os, sys.modules[os.name]):  # posix or nt
