@@ -467,6 +467,26 @@ def test_running_out_of_time_is_not_charged_to_the_layout():
     assert attempt(Slow(), exercise, cases).manners is None
 
 
+SLOW = """
+import time
+import numpy as np
+def clip_fraction(new, old, clip):
+    if len(new) > 30:
+        time.sleep(SECONDS)
+        return 1.0
+    return np.mean(np.abs(np.exp(new - old) - 1) > clip)
+"""
+
+
+@thorough
+@pytest.mark.parametrize("seconds", ["0.05", "0.45"])
+def test_a_search_ends_with_its_time(seconds):
+    """Whether it runs out while it looks for an input, or while it shrinks one."""
+    told = graded(SLOW.replace("SECONDS", seconds), "clip_fraction", seconds="0.5")["clip_fraction"]
+    assert told.status == "partial"
+    assert "wrong elsewhere" in told.message
+
+
 @thorough
 def test_a_mistake_in_long_batches_alone_is_found():
     source = """

@@ -164,31 +164,28 @@ def late(marked: Marked) -> bool:
 
 def searched(sandbox: Sandbox, exercise: Exercise, seed: int) -> tuple[Case, Fault] | None:
     """An input beyond the battery on which the function is wrong, if one is found."""
-    stopped: list[tuple[Case, Fault]] = []
+    found: list[tuple[Case, Fault]] = []
 
-    def fault_at(case: Case) -> Fault | None:
+    def is_wrong(case: Case) -> bool:
         (got,) = sandbox.call([call(exercise, case)])
         right = reference(exercise.name, case)
         fault = verdict(exercise, case, right, got).fault
-        if fault is not None and fault.kind == STOPPED:  # not to be waited for again
-            stopped.append((case, fault))
-            raise search.Enough
+        if fault is None:
+            return False
         # inputs that nobody has chosen may cost more digits than those of the battery
         theirs = observe(exercise, case, got)
-        if fault is not None and fault.kind == VALUE:
-            return None if close(theirs, observed(exercise, case, right), CLEAR) else fault
-        return fault
+        if fault.kind == VALUE and close(theirs, observed(exercise, case, right), CLEAR):
+            return False
+        found.append((case, fault))
+        if fault.kind == STOPPED:  # not to be waited for again
+            raise search.Enough
+        return True
 
-    case = search.smallest(
-        exercise, lambda case: fault_at(case) is not None, seed, SEARCH_EXAMPLES, SHRINK_CALLS
-    )
-    if stopped:
-        return stopped[0]
-    if case is None:
-        return None
-    case = search.reduced(exercise, case, lambda case: fault_at(case) is not None, REDUCE_CALLS)
-    fault = fault_at(case)
-    return None if fault is None else (case, fault)
+    case = search.smallest(exercise, is_wrong, seed, SEARCH_EXAMPLES, SHRINK_CALLS)
+    if case is not None and found[-1][1].kind != STOPPED:
+        case = search.reduced(exercise, case, is_wrong, REDUCE_CALLS)
+    stopped = [one for one in found if one[1].kind == STOPPED]
+    return next(iter([*stopped, *(one for one in found if one[0] is case)]), None)
 
 
 def excused(
