@@ -7,7 +7,7 @@ from npppo import contract
 from npppo.grading import selftest
 from npppo.grading.compare import DOUBLE, SINGLE, close
 from npppo.grading.exercise import RIGHT
-from npppo.grading.exercises import EXERCISES, reference, varied
+from npppo.grading.exercises import EXERCISES, forward_of, reference, varied
 
 SEEDS = range(3)
 
@@ -80,6 +80,44 @@ def test_ids_and_switches(name):
     mistakes = EXERCISES[name].mistakes
     assert len({m.switch for m in mistakes}) == len(mistakes)
     assert all(mistake.sentence.endswith(".") for mistake in mistakes)
+
+
+# Strata whose right results cannot differ from one draw to the next, as those of a zero gradient
+ALWAYS_ALIKE = {
+    "constant",
+    "one value",
+    "same policy",
+    "inside the band",
+    "all outside",
+    "perfect values",
+    "equal targets",
+    "zero gradients",
+    "zero right-hand side",
+}
+
+
+def numbers(tree):
+    if isinstance(tree, list | tuple):
+        return [x for branch in tree for x in numbers(branch)]
+    return np.ravel(np.asarray(tree, float)).tolist()
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_right_results_cannot_be_learned_by_heart(name):
+    exercise = EXERCISES[name]
+    results = {}
+    for seed in range(6):
+        for case in battery(exercise, seed):
+            results.setdefault(case.stratum, set()).add(str(numbers(reference(name, case))))
+    alike = {stratum for stratum, seen in results.items() if len(seen) == 1}
+    assert alike <= ALWAYS_ALIKE
+
+
+@pytest.mark.parametrize("name", [name for name in EXERCISES if name.endswith("_backward")])
+def test_a_backward_that_trusts_a_wrong_cache_has_the_id_of_its_forward(name):
+    of_forward = {m.id for m in EXERCISES[forward_of(name)].mistakes}
+    kept = [m for m in EXERCISES[name].mistakes if "kept" in m.sentence]
+    assert [m.switch for m in kept if m.id not in of_forward] == []
 
 
 def test_there_are_enough():

@@ -25,7 +25,9 @@ def spread(rng: np.random.Generator, N: int, A: int) -> Array:
 
 def quarters(rng: np.random.Generator, N: int, A: int) -> Array:
     """Logits that stay exact in single precision beside a large number: (N, A)."""
-    return rng.permuted(np.tile(np.arange(A) / 2.0, (N, 1)), axis=1) + 0.25 * rng.integers(2)
+    halves = rng.permuted(np.tile(np.arange(A) / 2.0, (N, 1)), axis=1)  # (N, A)
+    logits: Array = halves + 0.25 * rng.integers(2, size=(N, A))
+    return logits
 
 
 def away_from_zero(rng: np.random.Generator, *shape: int) -> Array:
@@ -56,8 +58,8 @@ def moderate(rng: np.random.Generator) -> Rows:
 def large(rng: np.random.Generator) -> Rows:
     levels = rng.permutation([-5000.0, 0.0, 5000.0])[:, None]  # (3, 1)
     return [
-        ("large logits", 10000 + quarters(rng, 3, 3)),
-        ("large logits", -10000 + quarters(rng, 3, 4)),
+        ("large logits", rng.integers(9000, 12000) + quarters(rng, 3, 3)),
+        ("large logits", -rng.integers(9000, 12000) + quarters(rng, 3, 4)),
         ("large logits", levels + quarters(rng, 3, 4)),
         *[("large differences", lone(rng, 4, below)) for below in (300.0, 720.0, 10000.0)],
         ("large differences", lone(rng, 14, 800.0)),
@@ -185,24 +187,38 @@ def sample(rng: np.random.Generator) -> list[Case]:
     for stratum, logits in large(rng)[:-1]:  # not action 0, which nan gives too
         u = inside(rng, logits, 1 + logits[:, 1:].argmax(axis=1))
         cases.append(Case(stratum, (logits, u)))
-    never = -10000.0
-    below = np.full(40, 1 - 2.0**-53)  # (40,)
-    first = np.array([[never, 0, 0], [never, never, 0], [0, never, 0]])
-    last = np.array([[0, 0, never], [0, never, never], [never, 0, never]])
+    first = possible(rng, ["-xx", "--x", "x-x"])
+    last = possible(rng, ["xx-", "x--", "-x-"])
     cases += [
         Case("impossible actions", (first, np.zeros(3))),
-        Case("impossible actions", (first, np.array([0.7, 0.3, 0.8]))),
-        Case("impossible actions", (last, np.array([0.97, 0.99, 0.98]))),
-        Case("u = 0", (spread(rng, 3, 4), np.zeros(3))),
+        Case("impossible actions", (first, inside(rng, first, np.full(3, 2)))),
+        Case("impossible actions", (last, rng.uniform(0.96, 0.99, 3))),
+        Case("u is 0", (spread(rng, 3, 4), np.zeros(3))),
+        Case("u is 0", (possible(rng, ["xxxx", "-xxx", "--xx"]), np.zeros(3))),
         *[
             Case("u just below 1", just_below_one(rng, impossible, dtype))
             for impossible in (0, 1, 2)
             for dtype in (np.float32, np.float64)
         ],
         # in some of so many rows the sum falls short whichever way it is taken
-        Case("u just below 1", (np.insert(spread(rng, 40, 6), 6, never, axis=1), below)),
+        Case("u just below 1", (one_impossible(rng), np.full(40, 1 - 2.0**-53))),
     ]
     return cases
+
+
+NEVER = -10000.0
+
+
+def possible(rng: np.random.Generator, rows: list[str]) -> Array:
+    """Logits by a picture, - for actions that are impossible; the rows in any order."""
+    allowed = rng.permutation([[c == "x" for c in row] for row in rows])  # (N, A) bool
+    return np.where(allowed, spread(rng, *allowed.shape), NEVER)
+
+
+def one_impossible(rng: np.random.Generator) -> Array:
+    """Many rows of six or seven actions, and one more that is impossible."""
+    A = int(rng.integers(6, 8))
+    return np.insert(spread(rng, 40, A), A, NEVER, axis=1)
 
 
 def just_below_one(rng: np.random.Generator, impossible: int, dtype: type) -> tuple[Array, Array]:
@@ -212,7 +228,7 @@ def just_below_one(rng: np.random.Generator, impossible: int, dtype: type) -> tu
     """
     likely = rng.choice([0.25, 0.5])
     rare, u = (-17.0, 1 - 2.0**-24) if dtype is np.float32 else (-37.0, 1 - 2.0**-53)
-    row = [0.25, *[rare] * 16, 0.25 - likely, *[-10000.0] * impossible]
+    row = [0.25, *[rare] * rng.integers(15, 21), 0.25 - likely, *[NEVER] * impossible]
     return np.array([row], dtype), np.array([u], dtype)
 
 
@@ -283,7 +299,7 @@ BATTERIES = {
             "ordinary logits": 5.0,
             "as many rows as actions": 2.0,
             "impossible actions": 1.0,
-            "u = 0": 0.5,
+            "u is 0": 0.5,
             "u just below 1": 0.5,
             "large logits": 0.5,
             "large differences": 0.5,

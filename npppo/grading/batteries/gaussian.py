@@ -21,7 +21,10 @@ SHAPES = [
 ]
 POSITIVE = [("wide policies", (4, 3)), ("wide policies", (3, 3))]
 EXTREME = [("very narrow and very wide policies", (3, 3))]
-NARROW = np.array([-30.0, -23.0, 12.0])
+
+
+def narrow_and_wide(rng: np.random.Generator, *about: float) -> Array:
+    return rng.permutation(about) + rng.uniform(-1, 1, len(about))
 
 
 def log_stds(rng: np.random.Generator, A: int) -> Array:
@@ -40,7 +43,9 @@ def policies(rng: np.random.Generator) -> list[tuple[str, Array, Array]]:
     cases = [(name, rng.normal(size=shape), log_stds(rng, shape[1])) for name, shape in SHAPES]
     cases += [(name, rng.normal(size=shape), positive(rng, shape[1])) for name, shape in POSITIVE]
     # mean 0, so that no digit of a narrow policy's action is lost beside it
-    return cases + [(name, np.zeros(shape), rng.permutation(NARROW)) for name, shape in EXTREME]
+    return cases + [
+        (name, np.zeros(shape), narrow_and_wide(rng, -30, -23, 12)) for name, shape in EXTREME
+    ]
 
 
 def in_float32(case: Case) -> Case:
@@ -81,8 +86,10 @@ def entropy(rng: np.random.Generator) -> list[Case]:
         *[Case("several dimensions", (log_stds(rng, A),)) for A in (2, 3, 4)],
         Case("one dimension", (rng.choice([-1, 1]) * rng.uniform(0.4, 0.9, 1),)),
         Case("wide policies", (positive(rng, 3),)),
-        Case("very narrow and very wide policies", (rng.permutation(NARROW),)),
-        Case("very narrow and very wide policies", (np.array([-12.0, 1.5, 25.0]),)),
+        *[
+            Case("very narrow and very wide policies", (narrow_and_wide(rng, *about),))
+            for about in [(-30, -23, 12), (-12, 1.5, 25)]
+        ],
         Case("float32 input", (log_stds(rng, 3).astype(np.float32),)),
     ]
 
@@ -106,9 +113,13 @@ def with_cotangents(forward: Draw) -> Draw:
 
 
 def entropy_backward(rng: np.random.Generator) -> list[Case]:
+    cases = entropy(rng)
+    # of both signs, none near 1
+    sizes = rng.permutation(np.resize([0.4, 0.65, 1.3, 1.6], len(cases)))
+    signs = rng.permutation(np.resize([-1, 1], len(cases)))
+    douts = signs * sizes * rng.uniform(0.9, 1.1, len(cases))
     return [
-        Case(case.stratum, case.args, dout)
-        for case, dout in zip(entropy(rng), [0.7, -1.3, 0.4, 1.6, -0.6, 0.8, 0.3, 1.2], strict=True)
+        Case(case.stratum, case.args, float(dout)) for case, dout in zip(cases, douts, strict=True)
     ]
 
 

@@ -69,10 +69,14 @@ def tanh(rng: Generator) -> list[Case]:
         Case("values", (both_signs(rng, 4),)),
         Case("values", (both_signs(rng, 3, 2),)),
         Case("values", (both_signs(rng, 2, 3, 2),)),
-        Case("large inputs", (np.array([1000.0, 0.3]),)),
-        Case("large inputs", (np.array([-1000.0, 0.3]),)),
+        *[Case("large inputs", (beside_large(rng, sign),)) for sign in rng.permutation([-1, 1])],
         Case("float32 input", float32(both_signs(rng, 3, 3))),
     ]
+
+
+def beside_large(rng: Generator, sign: int) -> Array:
+    """A number whose exponential leaves the range, and one beside it."""
+    return rng.permutation([sign * rng.uniform(800.0, 3000.0), *away_from_zero(rng, 1)])
 
 
 def both_signs(rng: Generator, *shape: int) -> Array:
@@ -94,12 +98,13 @@ def tanh_backward(rng: Generator) -> list[Case]:
 
 
 def relu(rng: Generator) -> list[Case]:
+    sizes = rng.uniform(0.9, 1.3, 2)
     return [
         Case("values", (both_signs(rng, 4),)),
         Case("values", (both_signs(rng, 3, 2),)),
         Case("values", (both_signs(rng, 2, 3, 2),)),
-        Case("large inputs", (np.array([-40.0, 40.0, 8.0, -8.0]),)),
-        Case("ties", (np.array([0.0, -0.75, 1.5, 0.0]),)),
+        *[Case("large inputs", (rng.permutation([8.0, -8, 40, -40]) * size,)) for size in sizes],
+        *[Case("ties", (rng.permutation([0.0, -0.75, 1.5, 0.0]) * size,)) for size in sizes],
         Case("float32 input", float32(both_signs(rng, 3, 3))),
     ]
 
@@ -147,8 +152,8 @@ def tied(rng: Generator) -> tuple[Array, Layers]:
 def saturated(rng: Generator) -> tuple[Array, Layers]:
     """Hidden units near ±1000."""
     x, (_, top) = network(rng, 3, (2, 2, 2), "tanh")
-    x = np.array([[1.0, 0.5], [-1.0, 0.5], [0.5, 1.0]])
-    W = np.array([[1000.0, -800.0], [30.0, 20.0]])
+    x = rng.permutation([[1.0, 0.5], [-1.0, 0.5], [0.5, 1.0]])
+    W = np.array([[1000.0, -800.0], [30.0, 20.0]]) * rng.uniform(0.9, 1.5, (2, 1))
     return x, [(W, np.array([2.0, -3.0])), top]
 
 
@@ -232,7 +237,7 @@ def facts(case: Case, result: Any) -> Array:
         return np.array(W.shape)
     gram = W.T @ W if W.shape[0] >= W.shape[1] else W @ W.T
     across = gram - np.diag(np.diag(gram))
-    known = (gain, 1.0, gain**2, 1 / gain, gain**0.5, gain / shape[0] ** 0.5)
+    known = (gain, 1.0, gain**2, 1 / gain, gain**0.5, *(gain / np.sqrt(shape)))
     return np.array(
         [
             *W.shape,

@@ -68,7 +68,8 @@ def log_probs(rng: Generator, ratio: Any) -> tuple[Array, Array]:
 def improbable(rng: Generator) -> tuple[Array, Array]:
     """Log-probabilities whose exponential is 0, exact also in single precision."""
     old = -1000 - rng.integers(0, 40, 4).astype(float)  # (N,)
-    return old + np.array([-0.75, -0.5, 0.25, 0.625]), old
+    low, within, high = rng.integers([-55, 5, 26], [-29, 15, 49], (2, 3)).T / 64
+    return old + rng.permutation([low[0], within[0], high[0], rng.choice([low[1], high[1]])]), old
 
 
 def ratios(rng: Generator) -> list[Case]:
@@ -77,7 +78,8 @@ def ratios(rng: Generator) -> list[Case]:
         Case("several samples", log_probs(rng, rng.permutation(spread) * rng.uniform(0.95, 1.05)))
         for _ in range(3)
     ]
-    cases += [Case("one sample", log_probs(rng, [r])) for r in (0.6, 1.7)]
+    two = [rng.uniform(0.4, 0.8), rng.uniform(1.3, 2.2)]
+    cases += [Case("one sample", log_probs(rng, [r])) for r in rng.permutation(two)]
     old = -rng.uniform(0.5, 2.0, 3)
     cases.append(Case("same policy", (old.copy(), old)))
     cases.append(Case("very unlikely actions", improbable(rng)))
@@ -181,10 +183,11 @@ def surrogates(rng: Generator) -> list[Case]:
     ratio, signs, clip = near_the_bounds()
     order = rng.permutation(len(ratio))
     cases.append(case("close to the bounds", ratio[order], (signs * sizes(rng, 18))[order], clip))
-    cases.append(case("one sample", below(rng, 0.3, 1), [0.8], 0.3))
-    cases.append(case("one sample", above(rng, 0.3, 1), [-1.2], 0.3))
+    cases.append(case("one sample", below(rng, 0.3, 1), [rng.uniform(0.6, 0.9)], 0.3))
+    cases.append(case("one sample", above(rng, 0.3, 1), [-rng.uniform(1.1, 1.5)], 0.3))
     old = -rng.uniform(0.5, 2.0, 4)
-    cases.append(Case("ties", (old.copy(), old, np.array([-1.5, 0.5, 2.0, -0.25]), 0.0)))
+    A = rng.permutation([-1.5, 0.5, 2.0, -0.25]) * rng.uniform(0.9, 1.3, 4)
+    cases.append(Case("ties", (old.copy(), old, A, 0.0)))
     A = rng.permutation([1.5, -0.5, -2.0, 0.75])
     cases.append(Case("very unlikely actions", (*improbable(rng), A, 0.3)))
     ratio, _ = all_cells(rng, 0.3)
@@ -311,10 +314,14 @@ def clipped_values(rng: Generator) -> list[Case]:
     cases.append(Case("one sample", (*value_cell(rng, 1, 1, 0.3, 1), 0.3)))
     cases.append(Case("one sample", (*value_cell(rng, -1, -1, 0.3, 1), 0.3)))
     # at the bounds, and outside with equal squares
-    old = coarse(signed(rng, 6, 0.5, 2.0))
-    step = np.array([0.5, -0.5, 0.5, -0.5, 1.0, -1.0])
-    error = np.array([0.75, 0.25, -1.5, -1.0, 0.25, -0.25])
-    cases.append(Case("ties", (old + step, old, old + step - error, 0.5)))
+    for clip in (0.25, 0.5):
+        old = coarse(signed(rng, 6, 0.5, 2.0))
+        step = clip * np.array([1, -1, 1, -1, 2, -2])
+        error = coarse(rng.uniform(0.2, 1.5, 6)) * [1, 1, -1, -1, 1, -1]
+        error[4:] = (step - clip * np.sign(step))[4:] / 2
+        order = rng.permutation(6)
+        arrays = [x[order] for x in (old + step, old, old + step - error)]
+        cases.append(Case("ties", (*arrays, clip)))
     cases.append(Case("inside the band, rounded", (*rounded_apart(rng, 0.3), 0.3)))
     v, old, _ = all_value_cells(rng, 0.3)
     targets = rng.permutation([-4, -3, -2, 2, 3, 4, 5, -5, 6, -6])
@@ -403,8 +410,8 @@ def ppo(rng: Generator) -> list[Case]:
     special("inside the band", inside(rng, 0.3, 4), signed(rng, 4), 0.3)
     ratio, signs, clip = near_the_bounds()
     special("close to the bounds", ratio, signs * sizes(rng, 18), clip)
-    special("one sample", [0.5], [0.8], 0.3)
-    special("one sample", [1.8], [-1.2], 0.3)
+    special("one sample", below(rng, 0.3, 1), [rng.uniform(0.6, 0.9)], 0.3)
+    special("one sample", above(rng, 0.3, 1), [-rng.uniform(1.1, 1.5)], 0.3)
     ratio, _ = all_cells(rng, 0.3)
     A = rng.permutation([-4, -3, -2, -1, 1, 2] * 2)
     whole = list(ppo_arguments(rng, ratio, A, 0.3, 3, 0.7, 0.3))
@@ -494,40 +501,53 @@ def fractions(rng: Generator) -> list[Case]:
     def case(stratum: str, ratio: Any, clip: float) -> Case:
         return Case(stratum, (*log_probs(rng, rng.permutation(ratio)), clip))
 
-    def around(clip: float, count: tuple[int, int, int]) -> Array:
-        return np.concatenate(
-            [at(rng, clip, n) for at, n in zip((below, inside, above), count, strict=True)]
-        )
+    def around(clip: float, *count: int) -> Array:
+        ats = zip((below, inside, above), count, strict=True)
+        return np.concatenate([at(rng, clip, n) for at, n in ats])
 
+    def some() -> int:
+        return int(rng.integers(2, 5))
+
+    few, more = rng.permutation([1, 2]), rng.permutation([3, 4])
     cases = [
-        case("above the band", around(0.3, (0, 2, 3)), 0.3),
-        case("below the band", around(0.3, (3, 2, 0)), 0.3),
-        case("inside the band", around(0.3, (0, 5, 0)), 0.3),
-        case("all outside", around(0.3, (2, 0, 2)), 0.3),
-        case("both sides", around(0.1, (1, 2, 4)), 0.1),
-        case("both sides", around(0.3, (3, 4, 2)), 0.3),
-        case("both sides", around(0.4, (1, 5, 1)), 0.4),
+        case("above the band", around(0.3, 0, some(), some()), 0.3),
+        case("below the band", around(0.3, some(), some(), 0), 0.3),
+        *[case("inside the band", around(0.3, 0, n, 0), 0.3) for n in rng.permutation([4, 6])],
+        case("all outside", around(0.3, some(), 0, some()), 0.3),
+        case("both sides", around(0.1, few[0], 2, more[0]), 0.1),
+        case("both sides", around(0.3, more[1], 4, few[1]), 0.3),
+        case("both sides", around(0.4, 1, 3 + some(), 1), 0.4),
         # one sample outside, the last and the first
-        Case("below the band", (*log_probs(rng, [1.0, 1.1, 0.5]), 0.3)),
-        Case("below the band", (*log_probs(rng, [0.5, 1.05, 1.1]), 0.3)),
-        case("one sample", [0.5], 0.3),
-        case("one sample", [1.1], 0.3),
-        # 1/1.4 is 0.71, exp(±0.4) are 0.67 and 1.49, 1 - 1.4² is far below and 1 + √0.4 is 1.63
-        case("close to the bounds", [0.635, 0.645, 0.655, 0.69, 0.9, 1.1, 1.3], 0.4),
-        case("close to the bounds", [0.68, 0.70, 0.9, 1.0, 1.1, 1.3], 0.4),
-        case("close to the bounds", [0.5, 0.9, 0.95, 1.0, 1.1, 1.43, 1.46], 0.4),
-        case("close to the bounds", [0.9, 1.0, 1.1, 1.53, 1.56, 1.58, 2.5], 0.4),
-        case("close to the bounds", [0.75, 0.78, 1.0, 1.25, 1.7], 0.4),
-        case("close to the bounds", [0.57, 1.43, 1.45, 1.46, 1.0, 1.0], 0.4),
-        case("close to the bounds", [0.82, 0.83, 0.9, 1.0, 1.17], 0.3),
+        Case("below the band", (*log_probs(rng, [*inside(rng, 0.3, 2), 0.5]), 0.3)),
+        Case("below the band", (*log_probs(rng, [0.5, *inside(rng, 0.3, 2)]), 0.3)),
+        case("one sample", below(rng, 0.3, 1), 0.3),
+        case("one sample", inside(rng, 0.3, 1), 0.3),
     ]
-    old = -rng.uniform(0.5, 2.0, 3)
-    cases.append(Case("ties", (old.copy(), old, 0.0)))
-    cases.append(Case("very unlikely actions", (*improbable(rng), 0.3)))
-    cases.append(single(case("", around(0.3, (3, 2, 2)), 0.3)))
+    for clip, ratios in CLOSE:
+        clear = np.append(inside(rng, 0.1, some()), rng.uniform(3, 4, rng.integers(0, 3)))
+        cases.append(case("close to the bounds", np.append(ratios, clear), clip))
+    for apart in few:
+        log_ratio = np.append(signed(rng, apart, 0.2, 0.9), np.zeros(some()))
+        cases.append(Case("ties", (*log_probs(rng, np.exp(rng.permutation(log_ratio))), 0.0)))
+    for clip in (0.3, 0.4):
+        twice = zip(improbable(rng), improbable(rng), strict=True)
+        new, old = (np.append(*pair) for pair in twice)
+        first = slice(3 + some())
+        cases.append(Case("very unlikely actions", (new[first], old[first], clip)))
+    cases.append(single(case("", around(0.3, some(), 2, some()), 0.3)))
     return cases
 
 
+# 1/1.4 is 0.71, exp(±0.4) are 0.67 and 1.49, 1 - 1.4² is far below and 1 + √0.4 is 1.63
+CLOSE = [
+    (0.4, [0.635, 0.645, 0.655, 0.69, 1.3]),
+    (0.4, [0.68, 0.70, 1.3]),
+    (0.4, [0.5, 1.43, 1.46]),
+    (0.4, [1.53, 1.56, 1.58, 2.5]),
+    (0.4, [0.75, 0.78, 1.25, 1.7]),
+    (0.4, [0.57, 1.43, 1.45, 1.46]),
+    (0.3, [0.82, 0.83, 1.17]),
+]
 FRACTION = {
     "both sides": 5,
     "above the band": 1,
@@ -565,8 +585,9 @@ def fits(rng: Generator) -> list[Case]:
     cases.append(Case("targets with an offset", (t + 1.5 + error(4, 0.4), t + 1.5)))
     t = targets(4)
     cases.append(Case("perfect values", (t.copy(), t)))
-    cases.append(Case("equal targets", (np.array([0.25, -0.5, 1.0, 0.75]), np.full(4, 1.5))))
-    cases.append(Case("equal targets", (np.array([0.5]), np.array([-0.25]))))
+    for size in (4, 1):
+        same = np.full(size, coarse(rng.uniform(0.5, 2.0)))
+        cases.append(Case("equal targets", (coarse(rng.uniform(-1, 1, size)), same)))
     # but not so tiny that their squares leave the range of float32, in which some compute
     tiny = targets(4)
     cases.append(Case("tiny targets", (1e-12 * (0.8 * tiny + error(4, 0.3)), 1e-12 * tiny)))

@@ -173,18 +173,24 @@ def linear_schedule(rng: Generator) -> list[Case]:
     def near(x: float) -> float:
         return float(x * rng.uniform(0.95, 1.05))
 
+    def whole(start: int, end: int, rest: float) -> Case:
+        """The value is so much above a whole number, more or less."""
+        step = abs(end - start)
+        done = (int(rng.integers(0, step - 1)) + rest + rng.uniform(-0.15, 0.15)) / step
+        return Case("whole numbers", (start, end, done if end > start else 1 - done))
+
     return [
         Case("falling to 0", (near(3.0), 0.0, near(0.3))),
         Case("falling to 0", (near(1.6), 0.0, near(0.7))),
         Case("falling", (near(3.0), near(1.2), near(0.3))),
         Case("falling", (near(1.0), near(0.1), near(0.8))),
         Case("rising", (near(0.4), near(1.7), near(0.3))),
-        Case("rising", (near(-1.3), near(0.6), near(0.75))),
+        Case("rising", (near(-1.7), near(-0.6), near(0.75))),
         Case("both ends", (near(0.7), near(0.2), 0.0)),
         Case("both ends", (near(0.7), near(0.2), 1.0)),
-        Case("whole numbers", (9, 2, 0.25)),
-        Case("whole numbers", (0, 3, 0.3)),
-        Case("whole numbers", (-5, 2, 0.25)),
+        whole(int(rng.integers(8, 13)), int(rng.integers(1, 4)), 0.25),
+        whole(0, int(rng.integers(3, 7)), 0.75),
+        whole(-int(rng.integers(7, 10)), -int(rng.integers(1, 4)), 0.25),
     ]
 
 

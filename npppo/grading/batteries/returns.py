@@ -112,7 +112,9 @@ def spread(rng: np.random.Generator, shape: tuple[int, ...], size: float = 1) ->
 
 
 def normalize_advantages(rng: np.random.Generator) -> list[Case]:
-    eighths = np.array([-2.25, 0.5, 1.125, 3.625])
+    eighths = np.array([-18, 4, 9, 29]) + rng.integers(-2, 3, 4)
+    whole = np.array([-4, -1, 2, 3, 7]) + rng.integers(0, 5)  # with a mean that is not whole
+    constant = rng.choice([-1, 1], 2) * rng.integers(1, 16, 2) / 4
     return [
         Case("values", (1.7 + 2.5 * spread(rng, (5,)), 1e-8)),
         Case("values", (0.4 - 0.6 * spread(rng, (8,)), 1e-8)),
@@ -126,13 +128,13 @@ def normalize_advantages(rng: np.random.Generator) -> list[Case]:
         Case("another eps", (1.2 + 1.5 * spread(rng, (6,)), 0.5)),
         Case("another eps", (0.3 * spread(rng, (6,)), 0.5)),
         Case("an outlier", (rng.permutation(np.append(spread(rng, (149,)), 1000)), 1e-8)),
-        Case("constant", (np.full(4, 0.5), 1e-8)),
-        Case("constant", (np.full((2, 2), -3.0), 1e-8)),
+        Case("constant", (np.full(4, constant[0]), 1e-8)),
+        Case("constant", (np.full((2, 2), constant[1]), 1e-8)),
         Case("constant", (np.zeros(3), 1e-8)),
         Case("one value", (np.array([rng.choice([-1.5, 0.75, 2.0])]), 1e-8)),
         Case("one value", (np.array([[rng.choice([-1.5, 0.75, 2.0])]]), 1e-8)),
-        Case("integers", (rng.permutation([-4, -1, 2, 3, 7]), 1e-8)),
-        Case("float32 input", (rng.permutation(eighths).astype(np.float32), 1e-8)),
+        Case("integers", (rng.permutation(whole), 1e-8)),
+        Case("float32 input", ((rng.permutation(eighths) / 8).astype(np.float32), 1e-8)),
         Case("defaults", (1.7 + 2.5 * spread(rng, (5,)),)),
         Case("defaults", (spread(rng, (5,), 4e-8),)),
     ]

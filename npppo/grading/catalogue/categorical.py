@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,18 @@ from ..exercise import RIGHT, Array, Mistake, Switches, ways
 from .rows import LAST_ACTION, LAST_ROW, UNFILLED, summed, sums
 from .softmax import (
     EPSILON,
+    FINER,
     FOR_P,
+    KEPT_LOGARITHMS,
     LOG_BASE,
     LOG_SOFTMAX,
+    NO_MAXIMUM,
     SOFTMAX,
     UNDERFLOW,
     finished,
     gradient,
     in_place_of_p,
+    kept,
     log_softmax,
     probabilities,
     softmax,
@@ -76,8 +81,18 @@ def categorical_log_prob(on: Switches, logits: Array, actions: Array) -> Any:
         return log_p.sum(axis=1)
     if "ACT-09" in on:
         return log_p
+    if "ACT-24" in on:
+        return log_odds(log_p, actions)
     taken = one_hot(actions, log_p.shape[1])  # (N, A)
     return summed(on, np.where(taken == 1, log_p, 0), "LGP")
+
+
+def log_odds(log_p: Array, actions: Array) -> Array:
+    """log p − log(1 − p) of the actions."""
+    others = np.where(one_hot(actions, log_p.shape[1]) == 1, -np.inf, log_p)  # (N, A)
+    rest = np.logaddexp.reduce(others, axis=1)  # (N,)
+    odds: Array = log_p[np.arange(len(log_p)), actions] - rest
+    return odds
 
 
 def categorical_log_prob_backward(
@@ -93,6 +108,13 @@ def categorical_log_prob_backward(
         dlogits = -g * p
         dlogits[:, actions] += np.ravel(g)
         return finished(on, dlogits)
+    if on & {"ACT-03b", "ACT-03c", "ACT-03d"}:
+        columns = taken[:1] * 0  # (1, A), what each row is given
+        for n, a in enumerate(actions):
+            columns[0, a] = np.ravel(g)[n] + ("ACT-03b" not in on) * columns[0, a]
+        if "ACT-03c" in on:
+            return finished(on, columns - g * p)
+        return finished(on, columns - p * columns.sum())
     changes: dict[str, Callable[[], Array]] = {
         "ACT-10": lambda: g * taken,
         "ACT-11": lambda: -g * p,
@@ -105,6 +127,8 @@ def categorical_log_prob_backward(
         "ACT-20": lambda: g * p * (taken - p),
         "ACT-21": lambda: g * p * (1 - p),
         "ACT-23": lambda: g * (taken - 1 / p.shape[1]),
+        "ACT-25": lambda: g * np.where(taken == 1, 1 - p, p),
+        "ACT-26": lambda: g * (taken - 1),
     }
     for switch, change in changes.items():
         if switch in on:
@@ -130,6 +154,10 @@ def categorical_entropy(on: Switches, logits: Array) -> Array:
         terms = -p * log_p - (1 - p) * np.log(np.maximum(1 - p, 1e-300))
     elif "ENT-17" in on:
         terms = p * (1 - p)
+    elif "ENT-20" in on:
+        terms = -p * (logits - logits.max(axis=1, keepdims=True))
+    elif "ENT-25" in on:
+        terms = -(1 - p) * log_p
     else:
         terms = -p * log_p  # (N, A)
     H = summed(on, terms, "ENT")
@@ -141,7 +169,37 @@ def categorical_entropy(on: Switches, logits: Array) -> Array:
         H = H / np.log(p.shape[1])
     if "ENT-19" in on:
         H = np.log(p.shape[1]) - H
+    largest = logits.max(axis=1)  # (N,)
+    mean_logit = (p * logits).sum(axis=1)  # (N,)
+    if "ENT-21" in on:
+        H = H + 2 * mean_logit
+    if "ENT-21b" in on:
+        H = H + 2 * (mean_logit - largest)
+    if "ENT-22" in on:
+        H = H - largest
+    if "ENT-22b" in on:
+        H = H + largest
+    if "ENT-23" in on:
+        H = -log_p.max(axis=1)
+    if "ENT-24" in on:
+        H = -np.log((p * p).sum(axis=1))
     return H
+
+
+# Mistakes of the forward that show where it keeps the entropy, by their names in the backward
+KEPT_ENTROPY = {
+    switch.removesuffix(" kept"): switch
+    for switch in [
+        *["ENT-13", "ENT-14", "ENT-15", "ENT-16", "ENT-17", "ENT-19", "ENT-20", "ENT-22"],
+        *["ENT-22b", "ENT-23", "ENT-24", "ENT-25", "ENT-total", "ENT-all", "ENT-mean kept"],
+        *["ROW-01 kept", "COL-01 kept"],
+    ]
+}
+
+
+def kept_entropy(switch: str, logits: Array) -> Array:
+    H = np.asarray(categorical_entropy(frozenset([switch]), logits))
+    return np.broadcast_to(H.reshape(-1, 1), (len(logits), 1))
 
 
 def categorical_entropy_backward(on: Switches, dentropy: Array, logits: Array) -> Array:
@@ -153,6 +211,9 @@ def categorical_entropy_backward(on: Switches, dentropy: Array, logits: Array) -
         g = g / p.shape[1]
     if "ENG-06" in on:
         H = np.full_like(H, H.mean())
+    for forward, switch in KEPT_ENTROPY.items():
+        if switch in on:
+            H = kept_entropy(forward, logits)
     if "ENG-12" in on:
         H = H[:, 0]  # (N,), along the actions
     changes: dict[str, Callable[[], Array]] = {
@@ -175,6 +236,9 @@ def categorical_entropy_backward(on: Switches, dentropy: Array, logits: Array) -
         "ENG-20b": lambda: -p * (g * (log_p + 1) - (g * p * (log_p + 1)).sum(axis=0)),
         "ENG-21": lambda: g * (p * log_p.sum(axis=1, keepdims=True) - log_p),
         "ENG-21b": lambda: g * (p * (log_p + 1).sum(axis=1, keepdims=True) - log_p - 1),
+        "ENG-22": lambda: -g * p * p * (log_p + H),
+        "ENG-23": lambda: -g * p * (log_p + H * p),
+        "ENG-24": lambda: -g * (p * log_p + H),
     }
     for switch, change in changes.items():
         if switch in on:
@@ -216,6 +280,8 @@ def categorical_kl(on: Switches, old_logits: Array, logits: Array) -> Array:
         "KL-38": lambda: old_p * old_log_p,
         "KL-39": lambda: old_p * old_log_p - p * log_p,
         "KL-40": lambda: (old_p - p) ** 2,
+        "KL-108": lambda: old_p * old_log_p - log_p,
+        "KL-108b": lambda: old_log_p - old_p * log_p,
     }
     terms = old_p * log_ratio  # (N, A)
     for switch, change in changes.items():
@@ -226,7 +292,7 @@ def categorical_kl(on: Switches, old_logits: Array, logits: Array) -> Array:
 
 
 def categorical_kl_backward(on: Switches, dkl: Array, old_logits: Array, logits: Array) -> Array:
-    p, old_p = probabilities(on, logits), probabilities(on, old_logits)  # (N, A)
+    p, old_p = in_place_of_p(on, logits), in_place_of_p(on, old_logits)  # (N, A)
     log_p, old_log_p = log_softmax(on - UNFILLED, logits), log_softmax(on - UNFILLED, old_logits)
     log_ratio = old_log_p - log_p  # (N, A)
     g = upstream(on, dkl)  # (N, 1)
@@ -252,6 +318,9 @@ def categorical_kl_backward(on: Switches, dkl: Array, old_logits: Array, logits:
         "KL-54": lambda: g * old_p * log_ratio,
         "KL-56": lambda: g * old_p * (log_ratio + 1),
         "KL-57": lambda: g * (p + old_p),
+        "KL-109": lambda: g * p - old_p,
+        "KL-109b": lambda: p - g * old_p,
+        "KL-97": lambda: g * (p - old_p) / p,
     }
     for switch, change in changes.items():
         if switch in on:
@@ -294,6 +363,69 @@ ACTIONS = [
     Mistake("ACT-02", "The first row's action is used in all rows; each row has its own."),
 ]
 
+OF_LOG_SUM = {"SMX-10c", "SMX-10d", "SMX-29", "SMX-29b", "SMX-31"}
+
+OF_ENTROPY = [
+    Mistake(
+        "ENT-13",
+        "p is multiplied by the logits; multiply by log p, the log-softmax of the logits.",
+    ),
+    Mistake(
+        "ENT-14",
+        "Each action is taken for a coin of its own, −p log p − (1 − p) log(1 − p); the "
+        "entropy is −Σ p log p.",
+    ),
+    Mistake("ENT-15", "This is the perplexity, the exp of the entropy; leave out the exp."),
+    Mistake(
+        "ENT-16",
+        "The entropy is divided by its largest value, log A, which is right for a normalised "
+        "entropy; here it is in nats.",
+        convention=True,
+    ),
+    Mistake("ENT-17", "This is 1 − Σ p², the Gini impurity; the entropy is −Σ p log p."),
+    Mistake("ENT-19", "This is log A less the entropy; the entropy is −Σ p log p."),
+    Mistake(
+        "ENT-20",
+        "log Σ exp(z) is missing in log p: p is multiplied by the logits less their maximum.",
+    ),
+    *ways(
+        "SMX-29",
+        "The maximum is subtracted in one place only: the entropy is log Σ exp(z) − Σ p z with "
+        "the same z in both.",
+        "ENT-22",
+        "ENT-22b",
+    ),
+    Mistake("ENT-23", "Only the likeliest action counts, −log max p; the entropy is −Σ p log p."),
+    Mistake("ENT-24", "This is −log Σ p²; the entropy is −Σ p log p."),
+    Mistake("ENT-25", "The weights are 1 − p; they are p: −Σ p log p."),
+]
+SUMS_OF_ENTROPY = sums(
+    "the entropy",
+    "ENT",
+    unsummed="ENT-11",
+    mean="ENT-04",
+    axis="ENT-08",
+    total="ENT-03",
+    average="ENT-10",
+    all="ENT-12",
+    kept="GAU-13",
+)
+
+
+def kept_entropies() -> list[Mistake]:
+    """Mistakes of the entropy, in the words of a backward that trusts the one it has kept."""
+    return [
+        replace(
+            m,
+            sentence=f"The entropy that is kept is wrong. {m.sentence}",
+            switch=KEPT_ENTROPY[m.switch],
+            convention=False,
+        )
+        for m in [*OF_ENTROPY, *SUMS_OF_ENTROPY, LAST_ROW, LAST_ACTION]
+        if m.switch in KEPT_ENTROPY
+    ]
+
+
 MISTAKES = {
     "categorical_log_prob": [
         Mistake(
@@ -321,6 +453,11 @@ MISTAKES = {
         Mistake("ACT-07", "The likeliest action's log-probability is taken, not the given one's."),
         Mistake("ACT-08", "The log-probabilities of all actions are summed; pick the given one's."),
         Mistake("ACT-09", "The log-probabilities of all actions are returned; pick the given one."),
+        Mistake(
+            "ACT-24",
+            "The action taken is left out of the sum of the exponentials, which gives "
+            "log p − log(1 − p); sum over all actions.",
+        ),
         *sums(
             "the log-probability",
             "LGP",
@@ -340,6 +477,14 @@ MISTAKES = {
             "dlogits[:, actions] changes every row's action in every row; change one in each row: "
             "dlogits[np.arange(N), actions].",
             switch="ACT-03",
+        ),
+        *ways(
+            "SMX-11",
+            "The action's column is written in every row, dlogits[:, a]; change it in the row of "
+            "that action alone: dlogits[n, a].",
+            "ACT-03b",
+            "ACT-03c",
+            "ACT-03d",
         ),
         *ACTIONS,
         Mistake(
@@ -380,6 +525,12 @@ MISTAKES = {
             "ACT-23",
             "1/A is subtracted, as if all actions were equally likely; subtract p_a.",
         ),
+        Mistake(
+            "ACT-25",
+            "The actions that were not taken have the wrong sign: their gradient is "
+            "−dlog_prob p_a.",
+        ),
+        Mistake("ACT-26", "1 is subtracted for every action; subtract p_a: [a = action] − p_a."),
         *sums("the log-probability", "LGP", mean="SMX-42"),
         *upstream_mistakes("dlog_prob", "SMG-11"),
         *FOR_P,
@@ -389,6 +540,7 @@ MISTAKES = {
             "one-hot − p.",
         ),
         *SOFTMAX,
+        *KEPT_LOGARITHMS,
     ],
     "categorical_entropy": [
         Mistake(
@@ -408,36 +560,16 @@ MISTAKES = {
             "ENT-06",
             "ENT-06b",
         ),
-        Mistake(
-            "ENT-13",
-            "p is multiplied by the logits; multiply by log p, the log-softmax of the logits.",
+        *ways(
+            "ENT-21",
+            "A sign is wrong: the entropy is log Σ exp(z) − Σ p z.",
+            "ENT-21",
+            "ENT-21b",
         ),
-        Mistake(
-            "ENT-14",
-            "Each action is taken for a coin of its own, −p log p − (1 − p) log(1 − p); the "
-            "entropy is −Σ p log p.",
-        ),
-        Mistake("ENT-15", "This is the perplexity, the exp of the entropy; leave out the exp."),
-        Mistake(
-            "ENT-16",
-            "The entropy is divided by its largest value, log A, which is right for a normalised "
-            "entropy; here it is in nats.",
-            convention=True,
-        ),
-        Mistake("ENT-17", "This is 1 − Σ p², the Gini impurity; the entropy is −Σ p log p."),
-        Mistake("ENT-19", "This is log A less the entropy; the entropy is −Σ p log p."),
-        *sums(
-            "the entropy",
-            "ENT",
-            unsummed="ENT-11",
-            mean="ENT-04",
-            axis="ENT-08",
-            total="ENT-03",
-            average="ENT-10",
-            all="ENT-12",
-            kept="GAU-13",
-        ),
+        *OF_ENTROPY,
+        *SUMS_OF_ENTROPY,
         UNDERFLOW,
+        NO_MAXIMUM,
         Mistake("SMX-30", "The logarithm is missing: the entropy is −Σ p log p."),
         Mistake("SMX-21", "log p stands where the weights p belong: the exp is missing."),
         *SOFTMAX,
@@ -468,12 +600,16 @@ MISTAKES = {
             "ENG-07b",
         ),
         Mistake("ENG-09", "The factor p is missing: −p (log p + H)."),
-        *ways(
+        Mistake(
+            "ENT-01",
+            "The entropy is subtracted, or comes with the wrong sign; the gradient is "
+            "−p (log p + H).",
+            switch="ENG-10",
+        ),
+        Mistake(
             "ENG-10",
-            "The entropy is subtracted, or the sum in the softmax's Jacobian added; the gradient "
-            "is −p (log p + H).",
-            "ENG-10",
-            "ENG-16",
+            "The sum in the softmax's Jacobian is added; the gradient is −p (log p + H).",
+            switch="ENG-16",
         ),
         Mistake("ENG-11", "There is a 1 too many: −p (log p + H)."),
         Mistake(
@@ -514,7 +650,13 @@ MISTAKES = {
             "SMX-10b",
             "SMX-10",
         ),
+        Mistake("ENG-22", "There is a factor p too many: −p (log p + H)."),
+        Mistake("ENG-23", "H is multiplied by p twice, log p once: −p (log p + H)."),
+        Mistake("ENG-24", "p multiplies log p alone, it belongs to H as well: −p (log p + H)."),
         *sums("the entropy", "ENT", mean="ENT-04"),
+        *kept_entropies(),
+        Mistake("SMX-30", "The logarithm is missing, p stands for log p: −p (log p + H)."),
+        Mistake("SMX-21", "log p stands where the factor p belongs: the exp is missing."),
         UNDERFLOW,
         *upstream_mistakes("dentropy", "ENG-08"),
         *gradient(
@@ -576,6 +718,13 @@ MISTAKES = {
             "with the old one's.",
         ),
         Mistake("KL-40", "This is Σ (p_old − p_new)²; right is Σ p_old (log p_old − log p_new)."),
+        *ways(
+            "KL-108",
+            "p_old weights one of the two logarithms only, parentheses are missing: "
+            "Σ p_old (log p_old − log p_new).",
+            "KL-108",
+            "KL-108b",
+        ),
         *sums(
             "the divergence",
             "KL",
@@ -597,6 +746,9 @@ MISTAKES = {
         *EPSILON,
         *LOG_BASE,
         *SOFTMAX,
+        *FINER,
+        NO_MAXIMUM,
+        *[m for m in LOG_SOFTMAX if m.switch in OF_LOG_SUM],
         LAST_ROW,
         LAST_ACTION,
     ],
@@ -639,9 +791,17 @@ MISTAKES = {
             "logits the gradient is dkl (p − p_old).",
         ),
         Mistake("KL-57", "The old probabilities are added; subtract them: dkl (p − p_old)."),
+        *ways(
+            "KL-109",
+            "dkl multiplies one part of the difference only; it multiplies both: dkl (p − p_old).",
+            "KL-109",
+            "KL-109b",
+        ),
+        Mistake("KL-97", "The difference is divided by p; it is dkl (p − p_old)."),
         *sums("the divergence", "KL", mean="KL-24"),
         *upstream_mistakes("dkl", "KL-15"),
         *gradient("KL-14", "The sign is wrong: the gradient is dkl (p − p_old), new less old."),
         *SOFTMAX,
+        *kept("log p", LOG_SOFTMAX, OF_LOG_SUM | {"SMX-10", "SMX-10b"}),
     ],
 }

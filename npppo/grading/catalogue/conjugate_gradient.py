@@ -39,7 +39,7 @@ def conjugate_gradient(
         if was_done if "CGR-21" in on else done:
             break
         was_done = done
-        Ap = matvec(p)  # (D,)
+        Ap = matvec(r if "CGR-46" in on else p)  # (D,)
         if "CGR-33" in on:
             Ap = Ap + 0.1 * p
         if "CGR-33b" in on:
@@ -51,6 +51,7 @@ def conjugate_gradient(
             x = alpha * p
         elif "CGR-38" not in on:
             x = x - alpha * p if "CGR-10" in on else x + alpha * p
+        stale = r
         if "CGR-11" in on:
             r = r + alpha * Ap
         elif "CGR-32" in on:
@@ -62,7 +63,7 @@ def conjugate_gradient(
         elif "CGR-08" not in on:
             r = r - alpha * Ap
         new_rr: Any = r @ r
-        p = new_direction(on, r, p, new_rr, rr)
+        p = new_direction(on, stale if "CGR-45" in on else r, p, new_rr, rr)
         if "CGR-38" in on:
             x = x + alpha * p
         if "CGR-43" not in on:
@@ -85,6 +86,12 @@ def close_enough(on: Switches, rr: float, bb: float, tolerance: float) -> bool:
         return bool(rr <= tolerance)
     if "CGR-05" in on:
         return bool(rr <= tolerance * bb)
+    if "CGR-44" in on:
+        return bool(rr <= tolerance * math.sqrt(bb))
+    if "CGR-44b" in on:
+        return bool(math.sqrt(rr) <= tolerance**2 * bb)
+    if "CGR-44c" in on:
+        return bool(math.sqrt(rr) <= tolerance * bb)
     return bool(rr <= tolerance**2 * bb)
 
 
@@ -156,6 +163,17 @@ OF_CONJUGATE_GRADIENT = [
         "CGR-05",
         "The squares are compared with the tolerance, ‖r‖² ≤ tolerance · ‖b‖²; square it too.",
     ),
+    Mistake(
+        "CGR-44",
+        "The squared residual is compared with the bound of the residual itself; stop at "
+        "‖r‖ ≤ tolerance · ‖b‖.",
+    ),
+    *ways(
+        "CGR-44",
+        "The residual is compared with a bound that is squared; stop at ‖r‖ ≤ tolerance · ‖b‖.",
+        "CGR-44b",
+        "CGR-44c",
+    ),
     Mistake("CGR-06", "β is upside down: it is r_newᵀr_new / rᵀr."),
     Mistake("CGR-08", "The residual is never updated: r ← r − α A p."),
     *ways("CGR-09", "x starts elsewhere though r starts as b: x starts as 0.", "CGR-09", "CGR-09b"),
@@ -205,6 +223,8 @@ OF_CONJUGATE_GRADIENT = [
     Mistake("CGR-40", "β multiplies r: p ← r + β p."),
     Mistake("CGR-40", "The residual is missing in the direction: p ← r + β p.", False, "CGR-40b"),
     Mistake("CGR-43", "rᵀr stays that of the first residual; replace it by r_newᵀr_new."),
+    Mistake("CGR-45", "The direction is made of the old residual: p ← r_new + β p."),
+    Mistake("CGR-46", "A is multiplied by the residual; the step needs A p."),
 ]
 
 VARIANTS: dict[str, Callable[..., Any]] = {

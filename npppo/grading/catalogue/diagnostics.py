@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exercise import Array, Mistake, Switches
+from ..exercise import Array, Mistake, Switches, ways
 from .means import averages, mean
 from .ratio import RATIO, importance_ratio
 
@@ -79,6 +79,20 @@ def approx_kl(on: Switches, log_prob: Array, old_log_prob: Array) -> Any:
         terms = terms - np.log(ratio.sum() / ratio.size)
     if "KL-87b" in on:
         terms = np.full_like(difference, -np.log(ratio.sum() / ratio.size))
+    if "KL-103" in on:
+        terms = ratio * terms
+    if "KL-104" in on:
+        terms = terms * terms
+    if "KL-105" in on:
+        terms = ratio - 1 - log_prob
+    if "KL-105b" in on:
+        terms = ratio - 1 + old_log_prob
+    if "KL-105c" in on:
+        terms = ratio - 1 - old_log_prob
+    if "KL-106" in on:
+        terms = 1 / ratio - 1 - difference
+    if "KL-102" in on:
+        terms = np.exp(log_prob) - 1 - difference
     if "KL-88" in on:
         terms = (difference - difference.sum() / difference.size) ** 2 / 2
     return mean(on, "KL", terms)
@@ -165,6 +179,24 @@ KL = [
     ),
     Mistake("KL-88", "½ Var(log r) loses the mean of log r; k3 is mean(r − 1 − log r)."),
     Mistake(
+        "KL-103",
+        "The terms are weighted with the ratio; samples from the old policy need no weights: "
+        "mean(r − 1 − log r).",
+    ),
+    Mistake("KL-104", "The terms are squared; k3 is mean(r − 1 − log r)."),
+    *ways(
+        "KL-105",
+        "One log-probability stands for log r; log r is log_prob − old_log_prob.",
+        "KL-105",
+        "KL-105b",
+        "KL-105c",
+    ),
+    Mistake(
+        "KL-106",
+        "r is upside down, but log r is not: r = exp(log_prob − old_log_prob) in both places.",
+    ),
+    Mistake("KL-102", "exp(log_prob) stands for the ratio: r = exp(log_prob − old_log_prob)."),
+    Mistake(
         "SUR-26",
         "exp(log_prob) / exp(old_log_prob) is 0/0 for very unlikely actions; subtract the "
         "logarithms first, then take exp.",
@@ -207,6 +239,16 @@ def clip_fraction(on: Switches, log_prob: Array, old_log_prob: Array, clip: floa
         outside = (ratio > 1 + clip) & (ratio < 1 - clip)
     if "CLF-22" in on:
         outside = ratio != 1
+    if "CLF-25" in on:
+        outside = distance > 1 + clip
+    if "CLF-25b" in on:
+        outside = distance > 1 - clip
+    if "CLF-26" in on:
+        outside = ratio > 1 - clip
+    if "CLF-26b" in on:
+        outside = ratio < 1 + clip
+    if "CLF-27" in on:
+        outside = distance > 2 * clip
     share = mean(on, "CLF", 1.0 * outside)
     if "CLF-06" in on:
         share = 100 * share
@@ -226,6 +268,8 @@ def clip_fraction(on: Switches, log_prob: Array, old_log_prob: Array, clip: floa
         share = (distance * outside).sum() / distance.size
     if "CLF-23" in on:
         share = -share
+    if "CLF-29" in on:
+        share = ((ratio > 1 + clip) * 1.0 - (ratio < 1 - clip)).sum() / ratio.size
     if "CLF-24" in on:
         share = outside.sum() / max(1, int(np.count_nonzero(~outside)))
     return share
@@ -281,6 +325,21 @@ CLIP_FRACTION = [
     Mistake("CLF-22", "Every ratio that is not 1 is counted; those with |r − 1| > clip should be."),
     Mistake("CLF-23", "The sign is wrong: a share is never negative."),
     Mistake("CLF-24", "The count is divided by that of the samples inside; divide by N."),
+    *ways(
+        "CLF-25",
+        "|r − 1| is compared with 1 ± clip, which bounds r itself; compare it with clip.",
+        "CLF-25",
+        "CLF-25b",
+    ),
+    *ways(
+        "CLF-26",
+        "One of your comparisons is the wrong way round: outside is below 1 − clip or above "
+        "1 + clip.",
+        "CLF-26",
+        "CLF-26b",
+    ),
+    Mistake("CLF-27", "Your band is twice as wide as it should be: it is 1 − clip … 1 + clip."),
+    Mistake("CLF-29", "The samples below the band are subtracted; count them as well."),
 ]
 
 
@@ -315,6 +374,8 @@ def explained_variance(on: Switches, values: Array, targets: Array) -> Any:
         return 1.0 if "EXV-14" in on else np.nan
     if not on & UNAWARE:
         unit = abs(targets - targets[0]).max()
+        if on & {"EXV-23", "EXV-23b"}:  # which depend on the unit
+            unit = 1.0
         values, targets = values / unit, targets / unit
         total = variance(on, targets)
     if "EXV-09" in on:
@@ -327,6 +388,20 @@ def explained_variance(on: Switches, values: Array, targets: Array) -> Any:
     if "EXV-15" in on:
         residual = targets + values
     unexplained = variance(on, residual)
+    if "EXV-23" in on:
+        total = np.sqrt(total)
+    if "EXV-23b" in on:
+        unexplained = np.sqrt(unexplained)
+    if "EXV-24" in on:
+        total = total + variance(on, values)
+    if "EXV-25" in on:
+        unexplained = unexplained * residual.size
+    if "EXV-25b" in on:
+        total = total * residual.size
+    if "EXV-26" in on:
+        unexplained = ((targets - values.sum() / values.size) ** 2).sum() / values.size
+    if "EXV-27" in on:
+        total = (targets * targets).sum() / targets.size
     if on & {"EXV-02", "EXV-02b"}:
         unexplained = (residual * residual).sum() / residual.size
     if "EXV-11" in on:
@@ -444,6 +519,21 @@ EXPLAINED_VARIANCE = [
     Mistake(
         "EXV-22", "The sign is wrong: the formula is 1 − Var(targets − values) / Var(targets)."
     ),
+    *ways(
+        "EXV-23",
+        "A variance is divided by a standard deviation, or the reverse; both are variances.",
+        "EXV-23",
+        "EXV-23b",
+    ),
+    Mistake("EXV-24", "The variance of the values is added in the denominator; leave it out."),
+    *ways(
+        "EXV-25",
+        "A sum is divided by a mean, or the reverse; take both in one way.",
+        "EXV-25",
+        "EXV-25b",
+    ),
+    Mistake("EXV-26", "Only the mean of the values is used; the error is targets − values."),
+    Mistake("EXV-27", "The mean of the targets is not subtracted in Var(targets)."),
 ]
 
 VARIANTS: dict[str, Callable[..., Any]] = {

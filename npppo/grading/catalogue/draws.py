@@ -9,7 +9,7 @@ import numpy as np
 from ..exercise import Array, Mistake, Switches, ways
 from .categorical import one_hot
 from .rows import LAST_ROW, without_last
-from .softmax import BASE, SOFTMAX, softmax
+from .softmax import BASE, SOFTMAX, UNEVEN, softmax
 
 
 def categorical_sample(on: Switches, logits: Array, u: Array) -> Any:
@@ -39,6 +39,10 @@ def categorical_sample(on: Switches, logits: Array, u: Array) -> Any:
         cdf = np.broadcast_to(p[0].cumsum(), p.shape)
     elif "SMP-15" in on:
         cdf = p.cumsum(axis=0)
+    elif on & LATE:
+        return late(
+            on, p if on & {"SMP-11d", "SMP-11e"} else softmax(on, logits.astype(np.float64)), u
+        )
     elif "SMP-11c" in on:
         cdf = p.cumsum(axis=1) - p
     else:
@@ -56,11 +60,32 @@ def categorical_sample(on: Switches, logits: Array, u: Array) -> Any:
         actions = np.maximum(actions - 1, 0)
     if "SMP-21" in on:
         actions = A - actions
+    if "SMP-30" in on:
+        actions = np.concatenate([actions[:1], 0 * actions[1:]])
+    if "SMP-31" in on:
+        actions = np.repeat(actions[-1:], len(actions))
     if "SMP-26" in on:
         actions = actions[:, None]
     if "SMP-19" in on:
         actions = one_hot(actions, A)
     return without_last(on, actions)
+
+
+LATE = {"SMP-11d", "SMP-11e", "SMP-11f", "SMP-11g"}
+
+
+def late(on: Switches, p: Array, u: Array) -> Array:
+    """The first action before which the probabilities exceed u, and where there is none the last.
+
+    Some take the last that is possible, some the last of all, and some go over to float64 first.
+    """
+    before = np.concatenate([0 * p[:, :1], p.cumsum(axis=1)[:, :-1]], axis=1)  # (N, A)
+    beyond = before > u[:, None]
+    last = p.shape[1] - 1
+    possible = last - (p[:, ::-1] > 0).argmax(axis=1)  # (N,)
+    otherwise = possible if on & {"SMP-11d", "SMP-11f"} else last
+    first: Array = np.where(beyond.any(axis=1), beyond.argmax(axis=1), otherwise)
+    return first
 
 
 # Mistakes whose cumulative probabilities do not end in 1, or which take for granted that they do
@@ -70,6 +95,7 @@ PLAIN = frozenset(
         "SMP-16",
         *["SMX-03", "SMX-03c", "SMX-04", "SMX-04b", "SMX-16", "SMX-16b"],
         *["SMX-20", "SMX-20b", "SMX-22", "SMX-26", "SMX-32"],
+        *["SMX-48", "SMX-48b", "SMX-49", "SMX-50", "SMX-51", "SMX-51b"],
     ]
 )
 
@@ -131,6 +157,12 @@ MISTAKES = {
             "SMP-11c",
         ),
         *ways(
+            "SMP-11",
+            "The probability is added after the comparison, so that the next action is drawn; add "
+            "it first.",
+            *sorted(LATE),
+        ),
+        *ways(
             "SMP-12",
             "The action is one too low: draw the first whose cumulative probability exceeds u, "
             "not the last that does not.",
@@ -175,11 +207,16 @@ MISTAKES = {
         Mistake("SMP-26", "The actions have shape (N, 1), expected (N,)."),
         Mistake("SMP-27", "All actions are drawn alike, whatever their probability."),
         Mistake(
+            "SMP-30", "Only the first row's action is drawn: your function returns inside its loop."
+        ),
+        Mistake("SMP-31", "The last row's action stands in all rows; each row has its own."),
+        Mistake(
             "SMP-29",
             "u is compared along the actions: an error, or with as many rows as actions a silent "
             "mistake; write u[:, None].",
         ),
         *SOFTMAX,
+        *UNEVEN,
         *BASE,
         LAST_ROW,
     ],

@@ -92,6 +92,8 @@ def written(on: Switches, result: Array) -> Array:
     """The result, (T, E), as it is written down and handed in."""
     if "first row never filled" in on:
         result = np.concatenate([np.zeros_like(result[:1]), result[1:]])
+    if "last row alone" in on:
+        result = np.concatenate([np.zeros_like(result[:-1]), result[-1:]])
     if "list not reversed" in on:
         result = result[::-1]
     if "sign" in on:
@@ -275,6 +277,8 @@ def bootstrap_discounts(on: Switches, gamma: float, truncated: Array) -> Array:
         discounts[-1] = 1
     if "bootstraps at time limits not discounted" in on:
         discounts[np.asarray(truncated, bool)] = 1
+    if "bootstraps discounted twice" in on:
+        discounts = discounts**2
     return discounts
 
 
@@ -286,6 +290,12 @@ def rewards_seen(on: Switches, rewards: Array, terminated: Array, truncated: Arr
         rewards = np.clip(rewards, -1, 1)
     if "signs of rewards" in on:
         rewards = np.sign(rewards)
+    if "rewards of environment 0" in on:
+        rewards = np.repeat(rewards[:, :1], rewards.shape[1], axis=1)
+    if "rewards averaged over environments" in on:
+        rewards = np.repeat(rewards.mean(axis=1, keepdims=True), rewards.shape[1], axis=1)
+    if "rewards centred" in on:
+        rewards = rewards - rewards.mean()
     if "last reward masked" in on:
         rewards = rewards * (1 - terminated)
     if "last reward masked at time limits too" in on:
@@ -381,6 +391,11 @@ def rows_left_out(id: str) -> list[Mistake]:
             "The first row is never filled and stays 0; the loop runs down to t = 0.",
             "first row never filled",
         ),
+        *ways(
+            id,
+            "Only the last row is filled: your function returns inside its loop.",
+            "last row alone",
+        ),
     ]
 
 
@@ -401,6 +416,23 @@ def one_for_all(id: str) -> list[Mistake]:
             id,
             f"The flags of environment 0 are taken for all environments; {right}",
             "flags of environment 0",
+        ),
+    ]
+
+
+def other_rewards(id: str) -> list[Mistake]:
+    return [
+        *ways(
+            id,
+            "The rewards of environment 0, or their mean, are used for all environments; each "
+            "column has its own.",
+            "rewards of environment 0",
+            "rewards averaged over environments",
+        ),
+        *ways(
+            id,
+            "The mean of the rewards is subtracted; they are used as they are.",
+            "rewards centred",
         ),
     ]
 

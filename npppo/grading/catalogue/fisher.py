@@ -25,6 +25,11 @@ def categorical_fisher(on: Switches, logits: Array, v: Array) -> Array:
         return finished(on, v / p)
     if "FSH-04" in on:
         return finished(on, times_jacobian(on, times_jacobian(on, v, p), p))
+    if "FSH-05" in on:
+        mean = np.mean([np.diag(row) - np.outer(row, row) for row in p], axis=0)  # (A, A)
+        return finished(on, v @ mean)
+    if "FSH-06" in on:
+        return finished(on, times_jacobian(on, p, v))
     return finished(on, times_jacobian(on, v, p))
 
 
@@ -43,6 +48,8 @@ MISTAKES = {
         Mistake("FSH-02", "The batch's mean probabilities are used; each row has its own."),
         Mistake("FSH-03", "v is divided by p; the Fisher information times v is p (v − Σ p·v)."),
         Mistake("FSH-04", "The matrix is applied twice; once is enough: p (v − Σ p·v)."),
+        Mistake("FSH-05", "The matrices of the batch are averaged; each row has its own."),
+        Mistake("FSH-06", "p and v are exchanged: the product is p (v − Σ p·v)."),
         *ROW_SUM,
         *FOR_P,
         *gradient("SMG-04", "The sign is wrong: the product is p (v − Σ p·v)."),

@@ -21,6 +21,7 @@ from .episodes import (
     masks,
     moved,
     one_for_all,
+    other_rewards,
     other_rows,
     rewards_seen,
     rows_left_out,
@@ -107,6 +108,8 @@ def _advantages(on: Switches, rollout: Rollout, gamma: float, lam: float) -> Arr
         "sum not discounted": 1.0,
         "1 − λ for λ": gamma * (1 - lam),
         "γλ squared": (gamma * lam) ** 2,
+        "γ twice in the sum": gamma**2 * lam,
+        "λ twice in the sum": gamma * lam**2,
     }
     discount = chosen(on, discounts, gamma * lam)
     if "last exponent as printed" in on:
@@ -118,7 +121,7 @@ def _advantages(on: Switches, rollout: Rollout, gamma: float, lam: float) -> Arr
     }
     following = chosen(on, starts, np.zeros(E))  # (E,), the advantage one row on
 
-    result = np.zeros((T, E))
+    result, left = np.zeros((T, E)), np.zeros(E, bool)
     forward = bool(on & {"forward", "forward, previous mask"})
     if "forward, previous mask" in on:
         goes_on = shifted(goes_on, -1, "zero")
@@ -132,6 +135,14 @@ def _advantages(on: Switches, rollout: Rollout, gamma: float, lam: float) -> Arr
         result[t] = cut(on, "whole numbers at each step", result[t], rewards)
         if "last row never filled" in on and t == T - 1:
             result[t] = 0
+        if "rows at ends skipped" in on:
+            ended = np.maximum(terminated[t], truncated[t])  # (E,)
+            result[t] = np.where(ended, 0, result[t])
+            following = np.where(ended, following, result[t])
+            continue
+        if "left at the first end" in on:
+            left = left | np.asarray(np.maximum(terminated[t], truncated[t]), bool)
+            result[t] = np.where(left, 0, result[t])
         following = deltas[t] if "adds one TD error" in on else result[t]
         if "masked twice" in on:
             following = following * goes_on[t]
@@ -211,6 +222,12 @@ def td_errors(
         own = gamma * own
     weights = {"no baseline": 0.0, "baseline added": -1.0, "γ on the baseline": gamma}
     baseline = chosen(on, weights, 1.0) * moved(on, values, BASELINE_SHIFTS)
+    if "baseline masked" in on:
+        baseline = baseline * (1 - terminated)
+    if "baseline masked at time limits too" in on:
+        baseline = baseline * (1 - np.maximum(terminated, truncated))
+    if "values of environment 0" in on:
+        baseline = np.repeat(baseline[:, :1], baseline.shape[1], axis=1)
     gained = own + bootstrap
     if "value in place of the return at time limits" in on:
         gained = np.where(np.greater(truncated, terminated), successors, gained)
@@ -675,6 +692,42 @@ MISTAKES = {
             "At a truncation δ is next_values[t] − values[t]; it is r_t + γ · next_values[t] − "
             "values[t] there too.",
             "value in place of the return at time limits",
+        ),
+        *other_rewards("GAE-83"),
+        *ways(
+            "GAE-83",
+            "The values of environment 0 are subtracted in all environments; each column has its "
+            "own.",
+            "values of environment 0",
+        ),
+        *ways(
+            "GAE-84",
+            "Rows at the end of an episode are skipped: they have an advantage as well, δ_t, and "
+            "from there the sum starts anew.",
+            "rows at ends skipped",
+        ),
+        *ways(
+            "GAE-85",
+            "The loop is left for good at an end; go on with A_{t+1} = 0, the rows before it "
+            "belong to an episode of their own.",
+            "left at the first end",
+        ),
+        *ways(
+            "GAE-86",
+            "The bootstrap is discounted twice; δ_t = r_t + γ V(s_{t+1}) − V(s_t).",
+            "bootstraps discounted twice",
+        ),
+        *ways(
+            "GAE-87",
+            "γ or λ is there twice in the recursion: A_t = δ_t + γλ · A_{t+1}.",
+            "γ twice in the sum",
+            "λ twice in the sum",
+        ),
+        *ways(
+            "GAE-88",
+            "The mask is applied to V(s_t) too; it belongs to the successor's value alone.",
+            "baseline masked",
+            "baseline masked at time limits too",
         ),
     ],
 }

@@ -28,6 +28,8 @@ def understood(on: Switches, log_std: Array) -> Array:
         return np.log(np.abs(log_std))
     if "GAU-03" in on:
         return log_std / 2
+    if "GAU-40" in on:
+        return np.full_like(log_std, log_std[0])
     if "GAU-29" in on:
         return log_std[:, None]
     for switch in on & LIMITS.keys():
@@ -80,6 +82,16 @@ def gaussian_log_prob(on: Switches, mean: Array, log_std: Array, actions: Array)
         square = difference * difference
     if "GAU-38" in on:
         square = square / variance(on, log_std)
+    if "GAU-41" in on:
+        square = (actions - mean[:1]) ** 2 / variance(on, log_std)
+    if "GAU-41b" in on:
+        square = (actions[:1] - mean) ** 2 / variance(on, log_std)
+    if "GAU-42" in on:
+        square = (actions * actions - mean * mean) / variance(on, log_std)
+    if "GAU-43" in on:
+        square = (actions + mean) ** 2 / variance(on, log_std)
+    if "GAU-44" in on:
+        square = (actions - mean / np.exp(log_std)) ** 2
     half = 1.0 if "GAU-06" in on else -0.5 if "GAU-18" in on else 0.5
     factor = 1.0
     for switch, value in {"GAU-02": 0.5, "GAU-07": -1.0, "GAU-22": 0.0, "GAU-26": 2.0}.items():
@@ -96,11 +108,16 @@ def gaussian_log_prob(on: Switches, mean: Array, log_std: Array, actions: Array)
         return np.asarray((-half * square).sum(axis=1) - log_std - constant(on))
     if "GAU-36b" in on:
         return np.asarray((-half * square - constant(on)).sum(axis=1) - log_std)
+    if "GAU-39" in on:
+        total = (difference / np.exp(log_std)).sum(axis=1)  # (N,)
+        return np.asarray(-half * total * total - (spread + constant(on)).sum())
     terms = -half * square - factor * spread - constant(on)  # (N, A)
     if "GAU-34" in on:
         terms = terms - np.log(1 - np.tanh(actions) ** 2 + 1e-6)
     if "GAU-35" in on:
         terms = terms[:, :1]
+    if "GAU-35b" in on:
+        terms = terms[:, -1:]
     if "GAU-05" in on:
         terms[:, 1:] += constant(on)
     if "GAU-28" in on:
@@ -195,6 +212,12 @@ def gaussian_log_prob_backward(
 ) -> tuple[Array, Array]:
     log_std = understood(on, log_std)  # (A,)
     std, difference = np.exp(log_std), actions - mean  # (A,), (N, A)
+    differences = {
+        "GAU-41": actions - mean[:1],
+        "GAU-41b": actions[:1] - mean,
+        "GAU-43": actions + mean,
+    }
+    difference = instead(on, difference, differences)
     by_mean = difference / variance(on, log_std)  # (N, A)
     square = difference * by_mean  # (N, A)
     by_log_std = square - 1  # (N, A)
@@ -206,6 +229,10 @@ def gaussian_log_prob_backward(
         by_mean, by_log_std = 2 * by_mean, 2 * square - 1
     if "GAU-02" in on:
         by_log_std = square - 0.5
+    for switch, (scale, kept) in scales(log_std).items():
+        if switch in on:
+            z = difference * scale  # (N, A)
+            by_mean, by_log_std = z * kept, z * z - 1
     by_mean = instead(
         on,
         by_mean,
@@ -215,6 +242,7 @@ def gaussian_log_prob_backward(
             "GAG-01c": difference * std,
             "GAG-01d": difference / std**3,
             "GAG-01e": difference**2 / std**2,
+            "GAG-41": (actions + mean) / std**2,
         },
     )
     by_log_std = instead(
@@ -237,9 +265,33 @@ def gaussian_log_prob_backward(
             "GAG-26": 2 * square - 1,
             "GAG-26b": square / 2 - 1,
             "GAG-36": square - log_std,
+            "GAG-39": square - np.abs(difference) / std,
+            "GAG-40": difference**2 / std**2 * log_std - 1,
         },
     )
+    if on & {"GAG-38", "GAG-38b"}:
+        dmean, dlog_std = gradients(on, dlog_prob, by_mean, square)
+        return dmean, dlog_std - (1 if "GAG-38" in on else len(square))
     return gradients(on, dlog_prob, by_mean, by_log_std)
+
+
+def scales(log_std: Array) -> dict[str, tuple[Array, Array]]:
+    """What the forward makes z of, by multiplying the difference, and the factor of z in dmean.
+
+    That is for mistakes of a forward that keeps both for a backward that is right.
+    """
+    std = np.exp(log_std)  # (A,)
+    one = np.ones_like(std)  # (A,)
+    return {
+        "GAU-01 kept": (std**-0.5, std**-0.5),
+        "GAU-01 kept alone": (std**-0.5, 1 / std),
+        "GAU-30": (one, one),
+        "GAU-30b": (one, 1 / std),
+        "GAU-27": (std, std),
+        "GAU-27b": (std, 1 / std),
+        "GAU-38": (1 / std**2, 1 / std**2),
+        "GAU-38b": (1 / std**2, 1 / std),
+    }
 
 
 def instead(on: Switches, right: Array, wrong: dict[str, Array]) -> Array:
@@ -281,6 +333,12 @@ def gaussian_entropy(on: Switches, log_std: Array) -> Array:
     if "GEN-08" in on:
         return np.asarray(A * each + np.log(np.exp(log_std).sum()))
     terms = factor * spread + each  # (A,)
+    if "GEN-16" in on:
+        terms = each * log_std
+    if "GEN-17" in on:
+        terms = 0.5 * np.log(2 * math.pi * math.e + np.exp(2 * log_std))
+    if "GAU-35b" in on:
+        terms = terms[-1:]
     if "GAU-05" in on:
         terms[1:] -= each
     if "GEN-15" in on:
@@ -325,6 +383,8 @@ def gaussian_entropy_backward(on: Switches, dentropy: float, log_std: Array) -> 
         "GEG-12": dentropy / log_std,
         "GEG-13": np.full(A, dentropy * (0.5 + HALF_LOG_2PI)),
         "GEG-14": dentropy / std**2,
+        "GEG-15": np.concatenate([np.zeros(A - 1), [dentropy]]),
+        "GEG-16": dentropy + log_std,
         "GAU-21": np.full(A, dentropy / np.log(10)),
         "GAU-21b": np.full(A, dentropy / np.log(2)),
     }
@@ -347,6 +407,11 @@ LAST_DIMENSION = Mistake(
 FIRST_DIMENSION = Mistake(
     "GAU-35", "Only the first action dimension is used; sum over all of them."
 )
+OVERWRITTEN = Mistake(
+    "GAU-35",
+    "Only the last action dimension is used: your loop overwrites its sum instead of adding to it.",
+    switch="GAU-35b",
+)
 LOG_VARIANCE = Mistake(
     "GAU-03",
     "log_std is taken for the log-variance, log σ²; it is log σ, so that σ = exp(log_std).",
@@ -365,6 +430,7 @@ MISREAD = [
         "as dimensions a silent mistake; (A,) goes with (N, A) as it is.",
     ),
     LOG_VARIANCE,
+    Mistake("GAU-40", "The first log_std is used in all dimensions; each has its own."),
 ]
 NO_EXP = Mistake(
     "GAU-11", "The exp is missing where σ divides: σ is exp(log_std).", switch="GAU-11b"
@@ -493,6 +559,16 @@ GRADIENTS = [
 ]
 NO_LOG_STD_GRADIENT = "dlog_std is 0, as if σ were fixed"
 
+OTHER_DIFFERENCES = [
+    Mistake("GAU-41", "The first row's mean is used in all rows; each has its own."),
+    Mistake(
+        "GAU-41",
+        "The first row's action is used in all rows; each has its own.",
+        switch="GAU-41b",
+    ),
+    Mistake("GAU-43", "The mean is added to the action; subtract it."),
+]
+
 MISTAKES = {
     "gaussian_log_prob": [
         Mistake("GAU-01", "The square is divided by 2σ; divide by 2σ²."),
@@ -537,6 +613,10 @@ MISTAKES = {
         ),
         Mistake("GAU-37", "The mean of log σ is subtracted; subtract each dimension's."),
         Mistake("GAU-31", "σ is subtracted; subtract its logarithm, log_std."),
+        Mistake("GAU-39", "z is summed before it is squared; sum the squares: −½ Σ z²."),
+        *OTHER_DIFFERENCES,
+        Mistake("GAU-42", "action² − mean² stands where (action − mean)² belongs."),
+        Mistake("GAU-44", "Only the mean is divided by σ, brackets: z = (action − mean) / σ."),
         Mistake(
             "GAU-34",
             "The correction for actions squashed by a tanh is in it, right for SAC; here the "
@@ -561,11 +641,37 @@ MISTAKES = {
             kept="GAU-13",
         ),
         FIRST_DIMENSION,
+        OVERWRITTEN,
         LAST_ROW,
         LAST_DIMENSION,
     ],
     "gaussian_log_prob_backward": [
         Mistake("GAU-01", "This is the gradient with the square divided by 2σ; divide by 2σ²."),
+        *ways(
+            "GAU-01",
+            "The z that is kept is divided by √σ; divide by σ: z = (action − mean) / σ.",
+            "GAU-01 kept",
+            "GAU-01 kept alone",
+        ),
+        *OTHER_DIFFERENCES,
+        *ways(
+            "GAU-27",
+            "The z that is kept is multiplied by σ; divide: z = (action − mean) / σ.",
+            "GAU-27",
+            "GAU-27b",
+        ),
+        *ways(
+            "GAU-30",
+            "The z that is kept is not divided by σ: z = (action − mean) / σ.",
+            "GAU-30",
+            "GAU-30b",
+        ),
+        *ways(
+            "GAU-38",
+            "The z that is kept is divided by σ²; divide by σ: z = (action − mean) / σ.",
+            "GAU-38",
+            "GAU-38b",
+        ),
         Mistake("GAU-02", "This is the gradient with a ½ too many at log σ: dlog_std is z² − 1."),
         Mistake("GAU-06", "This is the gradient without the ½ of −½ z²."),
         *ways(
@@ -604,6 +710,16 @@ MISTAKES = {
             "GAG-26b",
         ),
         Mistake("GAG-36", "log σ is subtracted in dlog_std; its derivative is 1: z² − 1."),
+        *ways(
+            "GAG-38",
+            "In dlog_std 1 is subtracted after the sum over the batch; each row has its own "
+            "dlog_prob (z² − 1).",
+            "GAG-38",
+            "GAG-38b",
+        ),
+        Mistake("GAG-39", "|z| is subtracted in dlog_std; subtract 1: z² − 1."),
+        Mistake("GAG-40", "There is a factor log_std too many in dlog_std: z² − 1."),
+        Mistake("GAG-41", "dmean adds the mean to the action; subtract: (action − mean) / σ²."),
         Mistake("GAG-21", f"{NO_LOG_STD_GRADIENT}; it is Σ dlog_prob (z² − 1)."),
         *GRADIENTS,
     ],
@@ -638,9 +754,12 @@ MISTAKES = {
         Mistake("GEN-03", "The sign is wrong: the entropy grows with σ."),
         Mistake("GEN-04", "σ is added; add its logarithm, log_std."),
         Mistake("GEN-08", "The logarithm is taken of the sum of all σ; add the logarithms."),
+        Mistake("GEN-16", "The constant multiplies log σ; add it: Σ (log_std + ½ log 2πe)."),
+        Mistake("GEN-17", "σ² is added inside the logarithm; multiply there: ½ log(2πe σ²)."),
         *BASE,
         *LIMITED,
         FIRST_DIMENSION,
+        OVERWRITTEN,
         LAST_DIMENSION,
     ],
     "gaussian_entropy_backward": [
@@ -671,6 +790,8 @@ MISTAKES = {
             "GEG-13",
         ),
         Mistake("GEG-12", "dentropy is divided by log_std; the gradient is dentropy."),
+        Mistake("GEG-15", "Only the last dimension has a gradient; each has dentropy."),
+        Mistake("GEG-16", "log_std is added to the gradient; it is dentropy alone."),
         *BASE,
         LAST_DIMENSION,
     ],

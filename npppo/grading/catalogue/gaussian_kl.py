@@ -14,6 +14,7 @@ from .gaussian import (
     LIMITED,
     MISREAD,
     NO_LOG_STD_GRADIENT,
+    OVERWRITTEN,
     SAFE,
     TO_VARIANCE,
     gradients,
@@ -41,6 +42,8 @@ def gaussian_kl(
         terms[:, 1:] += 0.5
     if "GAU-35" in on:
         terms = terms[:, :1]
+    if "GAU-35b" in on:
+        terms = terms[:, -1:]
     kl = summed(on, without_last(on, terms), "KL")
     if "KL-13" in on:
         kl = -kl
@@ -79,6 +82,22 @@ def kl_terms(
         moved = d / var
     if "KL-50b" in on:
         moved = np.abs(d) / var
+    if "KL-49e" in on:
+        ratio = np.exp(old_log_std) / var
+    if "KL-49f" in on:
+        ratio = old_var / np.exp(log_std)
+    if "KL-51b" in on:
+        ratio, moved = np.ones_like(ratio), d * d / old_var
+    if "KL-89" in on:
+        moved = moved / var
+    if "KL-107" in on:
+        ratio, moved = 0 * ratio, (np.exp(old_log_std) + d) ** 2 / var
+    if "KL-98" in on:
+        moved = (mean**2 - old_mean**2) / var
+    if "KL-99" in on:
+        moved = (mean[:1] - old_mean) ** 2 / var
+    if "KL-99b" in on:
+        moved = (mean - old_mean[:1]) ** 2 / var
     if "KL-53" in on:
         moved = (mean + old_mean) ** 2 / var
     half = 1.0 if "KL-45" in on else 0.5
@@ -93,6 +112,8 @@ def kl_terms(
         terms = factor * (log_std - old_log_std) + ratio + half * moved - subtracted
     if "KL-12" in on:
         terms = terms + old_log_std + 0.5 + HALF_LOG_2PI
+    if "KL-100" in on:
+        terms = factor * (log_std - old_log_std) + half * (old_var + moved) - subtracted
     if "KL-55" in on:
         terms = np.exp(log_std - old_log_std) + half * (ratio + moved) - subtracted
     return terms
@@ -136,6 +157,14 @@ def gaussian_kl_backward(
             "GAG-01e": d**2 / var,
             "KL-44": d / old_var,
             "KL-44b": (mean + old_mean) / var,
+            "KL-44c": d / old_var,
+            "KL-49c": d / std,
+            "KL-49g": d / std,
+            "KL-51": d / old_var,
+            "KL-51c": d / old_var,
+            "KL-53": (mean + old_mean) / var,
+            "KL-11 kept": -d / old_var,
+            "KL-89": d / var**2,
         },
     )
     by_log_std = instead(
@@ -157,9 +186,32 @@ def gaussian_kl_backward(
             "KL-49": 1 - np.sqrt(ratio) - moved,
             "KL-49d": 1 - ratio - d * d,
             "KL-50": 1 - ratio - np.abs(d) / std,
+            "KL-44c": 1 - ratio - d * d / old_var,
+            "KL-49b": 1 - ratio - d * d / std,
+            "KL-49g": 1 - ratio - d * d / std,
+            "KL-49c": 1 - (old_var + d * d) / std,
+            "KL-49e": 1 - np.exp(old_log_std) / var - moved,
+            "KL-49f": 1 - old_var / std - moved,
+            "KL-51": 1 - (old_var + d * d) / old_var,
+            "KL-51b": 1 - (old_var + d * d) / old_var,
+            "KL-51c": 1 - (var + d * d) / old_var,
+            "KL-50b": 1 - ratio - np.abs(d) / var,
+            "KL-50c": 1 - ratio - d / var,
+            "KL-53": 1 - ratio - (mean + old_mean) ** 2 / var,
+            "KL-11 kept": 1 - (var + d * d) / old_var,
+            "KL-89": 1 - ratio - moved / var,
+            "KL-89b": 1 - ratio - moved / var,
+            "KL-107": 1 - (np.exp(old_log_std) + d) ** 2 / var,
+            "KL-98": 1 - ratio - (mean**2 - old_mean**2) / var,
+            "KL-99": 1 - ratio - (mean[:1] - old_mean) ** 2 / var,
+            "KL-99b": 1 - ratio - (mean - old_mean[:1]) ** 2 / var,
+            "KL-100": 1 - old_var - moved,
             "KL-56": 0.5 - q,
         },
     )
+    if on & {"GAG-38", "GAG-38b"}:
+        dmean, dlog_std = gradients(on, dkl, by_mean, -q)
+        return dmean, dlog_std + (1 if "GAG-38" in on else len(q))
     return gradients(on, dkl, by_mean, by_log_std)
 
 
@@ -206,11 +258,12 @@ MISTAKES = {
         Mistake("KL-46", "The difference log_std − old_log_std is missing."),
         Mistake("KL-43", "The ratio of the variances is upside down: old_std² / std²."),
         Mistake("KL-44", "The moved mean is divided by the old variance; divide by the new one."),
-        Mistake(
+        *ways(
             "KL-51",
             "It is divided by twice the old variance; divide by twice the new one: "
             "(old_std² + (mean − old_mean)²) / (2 std²).",
-            switch="KL-43c",
+            "KL-43c",
+            "KL-51b",
         ),
         Mistake(
             "KL-45", "The ½ is missing: (old_std² + (mean − old_mean)²) / (2 std²).", switch="KL-45"
@@ -231,6 +284,8 @@ MISTAKES = {
             "KL-49b",
             "KL-49c",
             "KL-49d",
+            "KL-49e",
+            "KL-49f",
         ),
         *ways(
             "KL-50",
@@ -239,6 +294,28 @@ MISTAKES = {
             "KL-50b",
         ),
         Mistake("KL-53", "The means are added; their difference is asked for, mean − old_mean."),
+        Mistake(
+            "KL-89",
+            "The difference of the means is divided by σ², then squared: "
+            "(mean − old_mean)² / (2 std²).",
+        ),
+        Mistake(
+            "KL-107",
+            "old_std and the difference of the means are added before squaring: "
+            "(old_std² + (mean − old_mean)²) / (2 std²).",
+        ),
+        Mistake("KL-98", "mean² − old_mean² stands where (mean − old_mean)² belongs."),
+        *ways(
+            "KL-99",
+            "One of the means is that of the first row in all rows; each has its own.",
+            "KL-99",
+            "KL-99b",
+        ),
+        Mistake(
+            "KL-100",
+            "Only the moved mean is divided by σ², brackets: "
+            "(old_std² + (mean − old_mean)²) / (2 std²).",
+        ),
         Mistake("KL-55", "σ's ratio stands where its logarithm belongs: log_std − old_log_std."),
         *BASE,
         *MISREAD,
@@ -257,11 +334,18 @@ MISTAKES = {
             kept="GAU-13",
         ),
         FIRST_DIMENSION,
+        OVERWRITTEN,
         LAST_ROW,
         LAST_DIMENSION,
     ],
     "gaussian_kl_backward": [
         Mistake("KL-11", "These are the gradients of KL(new ‖ old); KL(old ‖ new) is asked for."),
+        Mistake(
+            "KL-11",
+            "The roles are exchanged in what is kept; KL(old ‖ new) is asked for: "
+            "dmean is (mean − old_mean) / std².",
+            switch="KL-11 kept",
+        ),
         Mistake("KL-25", "These are the gradients of both directions' mean."),
         Mistake(
             "KL-34",
@@ -283,7 +367,47 @@ MISTAKES = {
             switch="GAG-01e",
         ),
         Mistake("KL-44", "dmean is divided by the old variance; divide by the new one."),
+        *ways(
+            "KL-44",
+            "The moved mean is divided by the old variance in q; divide by the new one.",
+            "KL-43b",
+            "KL-44c",
+        ),
+        *ways(
+            "KL-51",
+            "It is divided by the old variance; divide by the new one: "
+            "q = (old_std² + (mean − old_mean)²) / std².",
+            "KL-51",
+            "KL-51b",
+            "KL-51c",
+        ),
         Mistake("KL-53", "dmean adds the means; subtract: mean − old_mean.", switch="KL-44b"),
+        Mistake("KL-53", "The means are added; subtract: mean − old_mean."),
+        *ways(
+            "KL-89",
+            "The difference of the means is divided by σ², then squared: "
+            "q = (old_std² + (mean − old_mean)²) / std².",
+            "KL-89",
+            "KL-89b",
+        ),
+        Mistake(
+            "KL-107", "In q old_std and the difference of the means are added before squaring."
+        ),
+        Mistake("KL-98", "mean² − old_mean² stands where (mean − old_mean)² belongs in q."),
+        *ways(
+            "KL-99",
+            "In q one of the means is that of the first row in all rows; each has its own.",
+            "KL-99",
+            "KL-99b",
+        ),
+        Mistake("KL-100", "Only the moved mean is divided by σ² in q; old_std² is, too."),
+        *ways(
+            "GAG-38",
+            "In dlog_std 1 is added after the sum over the batch; each row has its own "
+            "dkl (1 − q).",
+            "GAG-38",
+            "GAG-38b",
+        ),
         Mistake("GAG-02", "The 1 is missing in dlog_std: 1 − q."),
         Mistake("GAG-13", "q is added in dlog_std; subtract it: 1 − q."),
         *ways(
@@ -295,11 +419,9 @@ MISTAKES = {
         ),
         Mistake("GAG-24", "dlog_std is 1 only; q is to be subtracted from it."),
         *ways("GAG-26", "q in dlog_std has a wrong factor: 1 − q.", "GAG-26", "GAG-26b"),
-        *ways(
+        Mistake(
             "KL-43",
             "A ratio in dlog_std is upside down: q = (old_std² + (mean − old_mean)²) / std².",
-            "KL-43",
-            "KL-43b",
         ),
         Mistake("KL-47", "dlog_std leaves the moved mean out of q."),
         Mistake("KL-48", "dlog_std leaves the ratio of the variances out of q."),
@@ -307,9 +429,14 @@ MISTAKES = {
             "KL-49",
             "σ stands where σ² belongs in dlog_std: q = (old_std² + (mean − old_mean)²) / std².",
             "KL-49",
+            "KL-49b",
+            "KL-49c",
             "KL-49d",
+            "KL-49e",
+            "KL-49f",
+            "KL-49g",
         ),
-        Mistake("KL-50", "The moved mean is not squared in q."),
+        *ways("KL-50", "The moved mean is not squared in q.", "KL-50", "KL-50b", "KL-50c"),
         Mistake("KL-56", "½ stands where 1 belongs in dlog_std: 1 − q."),
         Mistake("KL-20", f"{NO_LOG_STD_GRADIENT}; it is Σ dkl (1 − q).", switch="GAG-21"),
         Mistake("KL-14", "The sign of dmean is wrong: (mean − old_mean) / std².", switch="GAG-04"),

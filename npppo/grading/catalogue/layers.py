@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,12 @@ def linear(on: Switches, x: Array, W: Array, b: Array) -> Array:
     if "LIN-09b" in on:
         x, W = x[:, 1:], W[1:]
     y = x * W if "LIN-03" in on else np.dot(x, W)  # (N, M)
+    if "LIN-33" in on:
+        y = x[:, -1:] * W[-1]
+    if "LIN-33b" in on:
+        y = x[:, :1] * W[0]
+    if "LIN-34" in on:
+        y = np.repeat(y[:1], len(y), axis=0)
     if "LIN-08" in on:
         y = y / D
     if "LIN-04" in on:
@@ -32,7 +39,18 @@ def linear(on: Switches, x: Array, W: Array, b: Array) -> Array:
         b = -b
     if "LIN-07" in on:
         b = D * b
-    y = y if "MLP-07" in on else y + b
+    if "LIN-16" in on:
+        return y * b
+    if "LIN-17" in on:
+        y[0] += b
+    elif "LIN-17b" in on:
+        y[-1] += b
+    elif "LIN-18" in on:
+        y = y + b.sum()
+    elif "LIN-18b" in on:
+        y = y + b[0]
+    elif "MLP-07" not in on:
+        y = y + b
     if "LIN-10" in on:
         y[:, -1] = 0
     if "LIN-10b" in on:
@@ -82,6 +100,22 @@ def linear_backward(
         dW = np.outer(x[-1], dy[-1])
     if "LIN-25c" in on:
         db = dy[-1]
+    if "LIN-35" in on:
+        dW, db = np.outer(x[0], dy[0]), dy[0]
+    if "LIN-36" in on:
+        db = dW.sum(axis=0)
+    if "LIN-37" in on:
+        dx = dx * x
+    if "LIN-38" in on:
+        dx = np.repeat(dx.sum(axis=0, keepdims=True), N, axis=0)
+    if "LIN-38b" in on:
+        dx = np.repeat(dx[:1], N, axis=0)
+    if "LIN-39" in on:
+        dW = np.dot(np.abs(x).T, dy)
+    if "LIN-40" in on:
+        db = db + b
+    if "LIN-40b" in on:
+        dW = dW + W
     if "LIN-20c" in on:
         dW = np.dot(x.T, np.ones_like(dy))
     if "LIN-31" in on:
@@ -178,6 +212,26 @@ OF_LINEAR = [
         "LIN-15",
         "Axes of length 1 are squeezed away; the result is (N, M) also where N or M is 1.",
     ),
+    Mistake("LIN-16", "The product is multiplied by the bias; the bias is added: y = x W + b."),
+    *ways(
+        "LIN-17",
+        "The bias is added to one sample only; every row gets it: y = x W + b.",
+        "LIN-17",
+        "LIN-17b",
+    ),
+    *ways(
+        "LIN-18",
+        "One number is added to all outputs, the first or the sum of b; output m gets b[m].",
+        "LIN-18",
+        "LIN-18b",
+    ),
+    Mistake(
+        "LIN-33",
+        "Only the last input counts: in the loop over the inputs y is assigned, it should be "
+        "added up.",
+    ),
+    Mistake("LIN-33", "Only the first input counts: sum over all D inputs.", False, "LIN-33b"),
+    Mistake("LIN-34", "All rows are those of the first sample; each sample has its own."),
 ]
 
 OF_LINEAR_BACKWARD = [
@@ -260,6 +314,24 @@ OF_LINEAR_BACKWARD = [
         "LIN-32b",
     ),
     Mistake("LIN-30", "The bias gradient is multiplied by the bias: db = Σₙ dy."),
+    Mistake(
+        "LIN-35",
+        "Only the first sample counts in dW and db: your loop is left after one turn; sum over "
+        "all samples.",
+    ),
+    Mistake("LIN-36", "The bias gradient is summed from dW; sum dy over the samples: db = Σₙ dy."),
+    Mistake("LIN-37", "dx is multiplied by x; a product's derivative is the other factor: dy Wᵀ."),
+    *ways(
+        "LIN-38",
+        "All rows of dx are alike, their sum or the first; each sample has its own: dx = dy Wᵀ.",
+        "LIN-38",
+        "LIN-38b",
+    ),
+    Mistake("LIN-39", "The sign of x is lost in dW = xᵀ dy."),
+    Mistake("LIN-40", "The bias is added to its gradient, so db starts as b: db = Σₙ dy."),
+    Mistake(
+        "LIN-40", "W is added to its gradient, so dW starts as W: dW = xᵀ dy.", False, "LIN-40b"
+    ),
 ]
 
 
@@ -289,6 +361,10 @@ TANH: dict[str, Callable[[Array], Array]] = {
     "TAN-12": lambda x: np.tanh(2 * x),
     "TAN-13": lambda x: np.tanh(x).ravel(),
     "TAN-14": lambda x: np.tanh(np.abs(x)),
+    "TAN-15": lambda x: (np.exp(x) - np.exp(-x)) / 2,
+    "TAN-16": lambda x: 1 / np.tanh(x),
+    "TAN-17": lambda x: (np.exp(x) - np.exp(-x)) / np.exp(x) + np.exp(-x),
+    "TAN-18": lambda x: np.tanh(x) / len(x),
 }
 
 
@@ -324,11 +400,18 @@ TANH_BACKWARD: dict[str, Callable[[Array, Array, Array], Array]] = {
     "TNG-13": lambda dy, x, y: np.where(x > 0, dy, 0.0),
     "TNG-14": lambda dy, x, y: dy * (1 - y) ** 2,
     "TNG-15": lambda dy, x, y: np.zeros_like(dy),
+    "TNG-16": lambda dy, x, y: dy * (1 - dy * dy),
+    "TNG-17": lambda dy, x, y: dy * (1 - x * y),
+    "TNG-18": lambda dy, x, y: y * (1 - y * y),
+    "TNG-19": lambda dy, x, y: dy * (1 - y * y) ** 2,
 }
 
 
 def tanh_backward(on: Switches, dy: Array, x: Array) -> Array:
     y = np.tanh(x)  # as x
+    for switch in KEPT:
+        if switch in on:
+            y = TANH[switch](x)
     for switch, wrong in TANH_BACKWARD.items():
         if switch in on:
             return wrong(dy, x, y)
@@ -364,6 +447,13 @@ OF_TANH = [
     Mistake("TAN-12", "This is tanh(2x): in the exponential form, a factor 2 is one too many."),
     Mistake("TAN-13", "The result is flattened; it has the shape of the input."),
     Mistake("TAN-14", "The sign of the input is lost: tanh(x) is negative where x is."),
+    Mistake("TAN-15", "This is sinh, (eˣ − e⁻ˣ) / 2; divide by eˣ + e⁻ˣ, or use np.tanh."),
+    Mistake("TAN-16", "The fraction is upside down, 1 / tanh(x): it is sinh(x) / cosh(x)."),
+    Mistake(
+        "TAN-17",
+        "Parentheses are missing around the denominator: (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).",
+    ),
+    Mistake("TAN-18", "The result is divided by N; each entry is tanh(x)."),
 ]
 
 OF_TANH_BACKWARD = [
@@ -401,6 +491,22 @@ OF_TANH_BACKWARD = [
     Mistake("TNG-13", "This is relu's derivative; that of tanh is 1 − y²."),
     Mistake("TNG-14", "The derivative is 1 − y², not (1 − y)²."),
     Mistake("TNG-15", "The gradient is 0: dx = dy · (1 − tanh²(x))."),
+    Mistake("TNG-16", "The gradient dy is squared in 1 − y²; square the output y = tanh(x)."),
+    Mistake("TNG-17", "The output is multiplied by the input, 1 − x y; square the output: 1 − y²."),
+    Mistake("TNG-18", "The output stands where dy belongs: dx = dy · (1 − y²)."),
+    Mistake("TNG-19", "The derivative 1 − y² is multiplied in twice; once is right."),
+]
+
+# What comes of a right derivative 1 − y² of a wrong output y that the forward has kept.
+KEPT = (
+    *("TAN-01", "TAN-02", "TAN-02b", "TAN-02c", "TAN-03", "TAN-04", "TAN-05", "TAN-08", "TAN-09"),
+    *("TAN-09b", "TAN-10", "TAN-12", "TAN-15", "TAN-16", "TAN-17"),
+)
+
+OF_TANH_KEPT = [
+    replace(mistake, sentence=f"The output that is kept is wrong. {mistake.sentence}")
+    for mistake in OF_TANH
+    if mistake.switch in KEPT
 ]
 
 
@@ -429,6 +535,10 @@ RELU: dict[str, Callable[[Array], Array]] = {
     "RLU-14": lambda x: x[x > 0],
     "RLU-15": sigmoid,
     "RLU-16": lambda x: np.maximum(x, 0) ** 2,
+    "RLU-17": lambda x: np.maximum(1 - x, 0),
+    "RLU-18": lambda x: np.maximum(x, np.mean(x)),
+    "RLU-19": lambda x: np.where(x > 0, x, 1),
+    "RLU-19b": lambda x: np.where(x > 0, x, -1),
 }
 
 
@@ -464,6 +574,9 @@ RELU_BACKWARD: dict[str, Callable[[Array, Array], Array]] = {
     "RLG-14": lambda dy, x: np.where(x > 0, dy, dy * np.exp(np.minimum(x, 0))),
     "RLG-15": lambda dy, x: np.zeros_like(dy),
     "RLG-16": lambda dy, x: dy[x > 0],
+    "RLG-17": lambda dy, x: np.where(x > 0, dy, x),
+    "RLG-18": lambda dy, x: np.where(x > 0, dy, 1),
+    "RLG-19": lambda dy, x: np.where(x > dy, dy, 0),
 }
 
 
@@ -496,6 +609,9 @@ OF_RELU = [
     Mistake("RLU-14", "Only the positive entries are returned; the others stay in place as 0."),
     Mistake("RLU-15", "This is the sigmoid 1 / (1 + e⁻ˣ); relu is max(x, 0)."),
     Mistake("RLU-16", "The result is squared; relu is max(x, 0)."),
+    Mistake("RLU-17", "This is the hinge max(1 − x, 0); relu is max(x, 0)."),
+    Mistake("RLU-18", "The maximum is taken with the mean; it is taken with 0."),
+    *ways("RLU-19", "Below 0 the result is ±1; relu is 0 there.", "RLU-19", "RLU-19b"),
 ]
 
 OF_RELU_BACKWARD = [
@@ -540,6 +656,9 @@ OF_RELU_BACKWARD = [
     Mistake("RLG-14", "This is the derivative of the ELU; that of relu is 0 where x < 0."),
     Mistake("RLG-15", "The gradient is 0: dx is dy where x > 0."),
     Mistake("RLG-16", "Only the entries with x > 0 are returned; the others stay in place as 0."),
+    Mistake("RLG-17", "The input is left in place where x ≤ 0; dx is 0 there."),
+    Mistake("RLG-18", "dx is 1 where x ≤ 0; it is 0 there."),
+    Mistake("RLG-19", "The mask compares x with dy; it is x > 0."),
 ]
 
 VARIANTS = {
@@ -555,7 +674,7 @@ MISTAKES = {
     "linear": OF_LINEAR,
     "linear_backward": OF_LINEAR_BACKWARD,
     "tanh": OF_TANH,
-    "tanh_backward": OF_TANH_BACKWARD,
+    "tanh_backward": OF_TANH_BACKWARD + OF_TANH_KEPT,
     "relu": OF_RELU,
     "relu_backward": OF_RELU_BACKWARD,
 }

@@ -60,6 +60,11 @@ def mlp(on: Switches, x: Array, params: Layers, activation: str | None = None) -
         params = [params[0]] * L
     if "MLP-28" in on or "MLP-28b" in on:
         params = params[:-1]
+    if "MLP-28c" in on:
+        params, L = params[1:], L - 1
+        bends = activated(on, L)
+    if "MLP-52" in on:
+        params = [(W, params[0][1] if i < L - 1 else b) for i, (W, b) in enumerate(params)]
     h = act(on, x) if "MLP-24" in on else x  # (N, D)
     for i, (W, b) in enumerate(params):
         if ("MLP-27" in on and i == L - 1) or ("MLP-27b" in on and i < L - 1):
@@ -67,6 +72,9 @@ def mlp(on: Switches, x: Array, params: Layers, activation: str | None = None) -
         if "MLP-35" in on:
             b = params[-1][1]
         y = linear(on, x if "MLP-30" in on else h, W, b)  # (N, width)
+        if "MLP-51" in on and i < L - 1:
+            h = act(on, np.dot(h, W)) + b
+            continue
         if i in bends and not ("MLP-28b" in on and i == L - 2):
             y = act(on, y)
         h = h + y if "MLP-31" in on and h.shape == y.shape else y
@@ -94,10 +102,28 @@ def forward(
     bends = activated(on, len(params))
     inputs, outputs = [act(x) if "MLP-24" in on else x], []
     for i, (W, b) in enumerate(params):
-        z = np.dot(inputs[-1], W) + (0 if "MLP-07" in on else b)  # (N, width)
+        if on & KEPT:
+            z = linear(on, inputs[-1], W, b)  # (N, width)
+        else:
+            z = np.dot(inputs[-1], W) + (0 if "MLP-07" in on else b)  # (N, width)
         outputs.append(z)
-        inputs.append(act(z) if i in bends else z)
+        if "MLP-51" in on and i in bends:
+            inputs.append(act(z - b) + b)
+        elif on & KEPT and i in bends:
+            inputs.append({"tanh": tanh, "relu": relu}[activation](on, z))
+        else:
+            inputs.append(act(z) if i in bends else z)
     return inputs, outputs
+
+
+# Mistakes of the forward that show in the hidden layers it keeps; all else is right in a backward
+KEPT = frozenset(
+    [
+        *["MLP-51", "LIN-01", "LIN-05b", "LIN-07", "LIN-08"],
+        *["TAN-01", "TAN-02", "TAN-03", "TAN-05", "TAN-09", "TAN-09b", "TAN-10", "TAN-12"],
+        *["RLU-01", "RLU-06", "RLU-07", "RLU-10"],
+    ]
+)
 
 
 def rectified(x: Array) -> Array:
@@ -127,9 +153,9 @@ def mlp_backward(
                 z = outputs[i - 1] if i else x
             if "MLP-12c" in on and i < L - 1:
                 z = outputs[i + 1]
-            if "MLP-42" in on:
+            if "MLP-42" in on or (on & KEPT and name == "tanh"):
                 dx = dx * (1 - h * h)
-            elif "MLP-42b" in on:
+            elif "MLP-42b" in on or on & KEPT:
                 dx = np.where(h > 0, dx, 0)
             else:
                 dx = slope(on, name, dx, z)
@@ -137,13 +163,20 @@ def mlp_backward(
         h = outputs[i - 1] if "MLP-37" in on and i else inputs[i]
         if "MLP-37b" in on:
             h = inputs[i + 1]
+        if "MLP-53" in on:
+            h = x
         if "MLP-50" in on and i < L - 1:
             W = params[i + 1][0]
         if "MLP-50b" in on and i:
             W = params[i - 1][0]
         dx, dW, db = linear_backward(on, dx, h, W, b)
+        early = linear_backward(on, above, h, W, b)[1:]  # before the activation's derivative
         if "MLP-36" in on:
-            _, dW, db = linear_backward(on, above, h, W, b)
+            dW, db = early
+        if "MLP-36b" in on:
+            db = early[1]
+        if "MLP-36c" in on:
+            dW = early[0]
         grads.append((dW, db))
         if "MLP-38" in on and i == 0:
             dx = below
@@ -193,7 +226,8 @@ def mlp_jvp(
     for i, ((W, b), (dW, db)) in enumerate(zip(params, dparams, strict=True)):
         h = inputs[i]  # (N, width)
         z = outputs[i - 1] if i else h  # (N, width)
-        if i and i - 1 in activated(on, len(params)):
+        in_part = on & {"JVP-24", "JVP-24b", "JVP-26"}  # the activation is below, see there
+        if i and i - 1 in activated(on, len(params)) and not in_part:
             if "JVP-23" in on:
                 dh = np.tanh(dh) if name == "tanh" else np.maximum(dh, 0)
             elif "MLP-42" in on:
@@ -210,8 +244,21 @@ def mlp_jvp(
             db = b
         if "JVP-03" in on or ("JVP-18" in on and i) or ("JVP-07" in on and i == len(params) - 1):
             dW = 0 * dW
-        carried = 0 if "JVP-06" in on else np.dot(dh, W)  # (N, next width)
-        dh = carried + np.dot(z if "JVP-16" in on else h, dW) + db  # (N, next width)
+        if "JVP-25" in on:
+            h = dh
+        carried = np.dot(dh, W)  # (N, next width)
+        if "JVP-06" in on:
+            carried = 0 * carried
+        added = np.dot(z if "JVP-16" in on else h, dW)  # (N, next width)
+        dh = carried + added + db
+        halves = {  # what goes through the activation, and what is added after it
+            "JVP-24": (added + db, carried),
+            "JVP-24b": (carried, added + db),
+            "JVP-26": (carried + added, db),
+        }
+        for switch in in_part if i < len(params) - 1 else ():
+            bent, rest = halves[switch]
+            dh = slope(on, name, bent, outputs[i]) + rest
     if len(params) - 1 in activated(on, len(params)):
         dh = slope(on, name, dh, outputs[-1])
     if "JVP-15" in on:
@@ -234,6 +281,8 @@ IGNORES_ACTIVATION = [
     ),
 ]
 DEFAULT = "relu is taken where no activation is given; the default is tanh."
+
+BIAS_LAST = "The hidden bias is added after the activation; it comes before: h = act(h W + b)."
 
 MISPLACED = [
     Mistake("MLP-06", "The output is activated too; the last layer is linear."),
@@ -268,12 +317,15 @@ OF_MLP = [
     *ways(
         "MLP-28", "The last layer is left out: the loop ends one too early.", "MLP-28", "MLP-28b"
     ),
+    Mistake("MLP-28", "The first layer is left out: the loop starts at 1.", False, "MLP-28c"),
     Mistake("MLP-29", "The layers are applied in reverse; `params` starts at the input."),
     Mistake("MLP-30", "Each layer is given x; it takes what the layer below returned."),
     Mistake("MLP-31", "The input of a layer is added to its output; here it is not."),
     Mistake("MLP-32", "A softmax is applied to the output; the last layer is linear."),
     Mistake("MLP-33", "The first layer's W and b are used for all layers."),
     Mistake("MLP-35", "The last layer's bias is used in all layers."),
+    Mistake("MLP-51", BIAS_LAST),
+    Mistake("MLP-52", "The first layer's bias is used in all hidden layers; each has its own."),
 ]
 
 OF_MLP_BACKWARD = [
@@ -304,6 +356,18 @@ OF_MLP_BACKWARD = [
     Mistake(
         "MLP-36",
         "dW and db are taken before the activation's derivative is multiplied in; do that first.",
+    ),
+    *ways(
+        "MLP-36",
+        "One of dW and db is taken before the activation's derivative is multiplied in; do that "
+        "first.",
+        "MLP-36b",
+        "MLP-36c",
+    ),
+    Mistake("MLP-51", f"The hidden layers that are kept are wrong. {BIAS_LAST}"),
+    Mistake(
+        "MLP-53",
+        "dW is taken of the network's input x in all layers; it is dW = hᵀ dy of the layer's own.",
     ),
     Mistake(
         "MLP-37",
@@ -377,11 +441,38 @@ OF_MLP_JVP = [
         "JVP-21b",
     ),
     Mistake("JVP-23", "The activation is applied to dh; dh is multiplied by its derivative."),
+    Mistake(
+        "JVP-24",
+        "What comes from below is not multiplied by the activation's derivative; all of "
+        "dh W + h dW + db is.",
+    ),
+    Mistake(
+        "JVP-24",
+        "Only what comes from below is multiplied by the activation's derivative; all of "
+        "dh W + h dW + db is.",
+        False,
+        "JVP-24b",
+    ),
+    Mistake("JVP-25", "dh stands where h belongs: dy = dh W + h dW + db."),
+    Mistake(
+        "JVP-26",
+        "db is added after the activation's derivative; it is part of dh W + h dW + db, which is "
+        "multiplied by it.",
+    ),
 ]
 
 
 def without(mistakes: list[Mistake], *switches: str) -> list[Mistake]:
     return [mistake for mistake in mistakes if mistake.switch not in switches]
+
+
+def kept(mistakes: list[Mistake]) -> list[Mistake]:
+    """Mistakes of the forward, in the words of a backward that trusts what it has kept."""
+    return [
+        replace(mistake, sentence=f"The hidden layers that are kept are wrong. {mistake.sentence}")
+        for mistake in mistakes
+        if mistake.switch in KEPT - {"MLP-51"}
+    ]
 
 
 def in_forward_mode(mistakes: list[Mistake]) -> list[Mistake]:
@@ -415,6 +506,7 @@ MISTAKES = {
         *("MLP-07", "TAN-02b", "TAN-02c", "TAN-11", "RLU-11", "RLU-14"),
     ),
     "mlp_backward": OF_MLP_BACKWARD
+    + kept(OF_MLP + OF_LINEAR + OF_TANH + OF_RELU)
     + without(
         OF_LINEAR_BACKWARD + OF_TANH_BACKWARD + OF_RELU_BACKWARD,
         *("LIN-24", "LIN-24b", "LIN-24c", "LIN-24d", "LIN-27", "TNG-13", "RLG-07b"),

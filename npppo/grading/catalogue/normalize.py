@@ -81,8 +81,12 @@ def moments(on: Switches, a: Array) -> tuple[Array, Array]:
     """Mean and variance."""
     n = len(a) if "divided by the number of rows" in on else a.size
     less = 1 if "N − 1" in on or ("N − 1, one value spared" in on and n > 1) else 0
-    mean = a.sum() / n
+    mean = a.sum() / (len(a) if "mean divided by the number of rows" in on else n)
+    if "last left out of the mean" in on:
+        mean = a.reshape(-1)[:-1].sum() / n
     squares = np.sum((a - mean) ** 2)
+    if "squares divided by the number of rows" in on:
+        n = len(a)
     variance = np.divide(squares, n - less)
     for switch, axis in {"per column": 0, "per row": -1}.items():
         if switch in on:
@@ -116,6 +120,9 @@ def divisor(on: Switches, a: Array, mean: Array, variance: Array) -> Array:
         return np.asarray(np.sqrt(np.mean(a**2) - mean))
     deviations = a - mean
     instead = {
+        "standard error": np.sqrt(variance / a.size),
+        "mean added under the root": np.sqrt(np.mean(a**2) + mean**2),
+        "std of the first row": np.std(a[0]) if a.ndim > 1 else np.sqrt(variance),
         "variance": variance,
         "root twice": variance**0.25,
         "sum of squares": np.sum(deviations**2),
@@ -309,6 +316,32 @@ MISTAKES = {
             "NRM-31",
             "Sums are divided by the number of rows, len(a); there are a.size entries.",
             "divided by the number of rows",
+        ),
+        *ways(
+            "NRM-31",
+            "One of two sums is divided by the number of rows, len(a); there are a.size entries.",
+            "mean divided by the number of rows",
+            "squares divided by the number of rows",
+        ),
+        *ways(
+            "NRM-38",
+            "You divide by std / √N, the error of the mean; it is the standard deviation.",
+            "standard error",
+        ),
+        *ways(
+            "NRM-39",
+            "The squared mean is added under the root: Var(a) = mean(a²) − mean(a)².",
+            "mean added under the root",
+        ),
+        *ways(
+            "NRM-40",
+            "The standard deviation is that of the first row; it is that of all entries.",
+            "std of the first row",
+        ),
+        *ways(
+            "NRM-41",
+            "The last value is left out of the mean: your loop ends one too early.",
+            "last left out of the mean",
         ),
         *ways("NRM-32", "The advantages lose their sign.", "absolute value"),
         *ways(

@@ -26,6 +26,13 @@ def clip_grad_norm(
         return [np.clip(g, -max_norm, max_norm) for g in grads], measure
     scale = scale_of(on, measure, max_norm)
     scales = [scale] * len(grads)
+    if "CLP-38" in on and scale < 1:
+        scales = [max_norm / norm_of([g]) for g in grads]
+    if "CLP-39" in on:
+        so_far = [norm_of(grads[: k + 1]) for k in range(len(grads))]
+        scales = [scale_of(on, x, max_norm) for x in so_far]
+    if "CLP-40" in on and scale < 1:
+        scales = [scale / len(grads)] * len(grads)
     if "CLP-19" in on:
         scales[1:] = [1.0] * (len(grads) - 1)
     if "CLP-19b" in on:
@@ -74,6 +81,8 @@ def measured(on: Switches, grads: Sequence[Array]) -> float:
         return abs(sum(float(g.sum()) for g in arrays))
     if "CLP-26" in on:
         return math.sqrt(sum(norm_of([g]) for g in arrays))
+    if "CLP-41" in on:
+        return norm_of(arrays) / len(arrays)
     if "CLP-30" in on:
         return math.sqrt(sum(float(np.linalg.norm(g, 2)) ** 2 for g in arrays))
     norm = norm_of(arrays)
@@ -205,6 +214,17 @@ OF_CLIP_GRAD_NORM = [
     *ways(
         "CLP-36", "The factor is a power of max_norm / norm; take it as it is.", "CLP-36", "CLP-36b"
     ),
+    Mistake(
+        "CLP-38",
+        "Above the limit each array is scaled by its own norm; all are by the same factor, "
+        "max_norm / norm.",
+    ),
+    Mistake(
+        "CLP-39",
+        "Each array is clipped by the norm of those so far: finish the loop over the norm first.",
+    ),
+    Mistake("CLP-40", "The factor is divided by the number of arrays: it is max_norm / norm."),
+    Mistake("CLP-41", "The norm is divided by the number of arrays: norm = √(Σ g²)."),
 ]
 
 
@@ -246,6 +266,11 @@ SGD: dict[str, Callable[[Array, Array, float], Array]] = {
     "SGD-17": lambda param, grad, lr: param - 2 * lr * grad,
     "SGD-17b": lambda param, grad, lr: param - lr * grad / 2,
     "SGD-18": lambda param, grad, lr: param - lr**2 * grad,
+    "SGD-19": lambda param, grad, lr: (param - lr) * grad,
+    "SGD-20": lambda param, grad, lr: param - lr + grad,
+    "SGD-20b": lambda param, grad, lr: param - (lr + grad),
+    "SGD-21": lambda param, grad, lr: param - lr * np.clip(grad, -1, 1),
+    "SGD-22": lambda param, grad, lr: param - lr * np.abs(grad),
 }
 
 OF_SGD_STEP = [
@@ -296,6 +321,10 @@ OF_SGD_STEP = [
     ),
     *ways("SGD-17", "A factor 2 or ½ is too many: param − lr · grad.", "SGD-17", "SGD-17b"),
     Mistake("SGD-18", "lr is multiplied in twice: param − lr · grad."),
+    Mistake("SGD-19", "Parentheses: lr is subtracted, then all multiplied; param − lr · grad."),
+    *ways("SGD-20", "lr is not multiplied by grad: param − lr · grad.", "SGD-20", "SGD-20b"),
+    Mistake("SGD-21", "The gradient is cut off at ±1; it is used as it is."),
+    Mistake("SGD-22", "The sign of the gradient is lost: param − lr · grad."),
 ]
 
 
@@ -393,8 +422,21 @@ def moments(
         keep1 = 1.0
     if "ADM-26b" in on:
         keep2 = 1.0
-    m = keep1 * m + take1 * g
+    if "ADM-58" in on:
+        keep1 = 0.0
+    if "ADM-58b" in on:
+        keep2 = 0.0
+    if "ADM-55" in on:
+        take1 = 1 - beta2
+    if "ADM-55b" in on:
+        take2 = 1 - beta1
+    old_m, first = m, g * g if "ADM-56" in on else g
+    m = keep1 * m + take1 * first
     square = g * g
+    if "ADM-57" in on:
+        square = g * m
+    if "ADM-57b" in on:
+        square = (g - old_m) ** 2
     if "ADM-17" in on:
         square = g
     if "ADM-17b" in on:
@@ -580,6 +622,17 @@ OF_ADAM_STEP = [
     Mistake("ADM-52", "The learning rate falls with the step; here lr is used as it is."),
     Mistake("ADM-53", "v never falls, as in AMSGrad; here v ← β₂ v + (1 − β₂) g²."),
     Mistake("ADM-54", "m̂ looks a step ahead, as in Nadam; here m̂ = m / (1 − β₁ᵗ)."),
+    *ways(
+        "ADM-55",
+        "β and 1 − β are not of one kind: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g².",
+        "ADM-55",
+        "ADM-55b",
+    ),
+    Mistake("ADM-56", "m averages the squared gradient; it averages the gradient."),
+    Mistake("ADM-57", "v averages g · m; it averages the square of the gradient."),
+    Mistake("ADM-43", "v averages (g − m)² with the old m; here it averages g².", switch="ADM-57b"),
+    Mistake("ADM-58", "The old m is forgotten: m ← β₁ m + (1 − β₁) g."),
+    Mistake("ADM-58", "The old v is forgotten: v ← β₂ v + (1 − β₂) g².", switch="ADM-58b"),
     Mistake("ADM-48", "m̂ is multiplied by √v̂ + ε; it is divided."),
 ]
 
@@ -621,6 +674,11 @@ SCHEDULE: dict[str, Callable[[float, float, float], float]] = {
     "LRA-23": lambda start, end, f: end * f,
     "LRA-24": lambda start, end, f: end if f >= 1 else start,
     "LRA-25": lambda start, end, f: start + (end - start) * f / 100,
+    "LRA-26": lambda start, end, f: start - f,
+    "LRA-27": lambda start, end, f: max(start + (end - start) * f, end),
+    "LRA-29": lambda start, end, f: start + (end + start) * f,
+    "LRA-28": lambda start, end, f: (start + end) * (1 - f),
+    "LRA-30": lambda start, end, f: (1 - f) * start - f * end,
 }
 
 OF_LINEAR_SCHEDULE = [
@@ -638,7 +696,7 @@ OF_LINEAR_SCHEDULE = [
     Mistake("LRA-08", "`end` is ignored: the line goes from `start` to `end`, not to 0."),
     Mistake("LRA-09", "`end` is added to a line that goes to 0: (1 − f) · start + f · end."),
     *ways("LRA-10", "The slope is end, where it should be end − start.", "LRA-10", "LRA-10b"),
-    Mistake("LRA-11", "It decays exponentially; a straight line is wanted."),
+    Mistake("LRA-11", "It goes in equal ratios, as an exponential; a straight line is wanted."),
     Mistake("LRA-12", "It follows a cosine; a straight line is wanted."),
     Mistake("LRA-13", "It is always `start`: (1 − f) · start + f · end."),
     Mistake("LRA-13", "It is always `end`: (1 − f) · start + f · end.", False, "LRA-13b"),
@@ -672,6 +730,11 @@ OF_LINEAR_SCHEDULE = [
         "number; a straight line is wanted.",
     ),
     Mistake("LRA-25", "`fraction` is divided by 100; it goes from 0 to 1 already."),
+    Mistake("LRA-26", "The share itself is subtracted: start + f · (end − start)."),
+    Mistake("LRA-27", "The value is kept above `end`, which ends every rising line at once."),
+    Mistake("LRA-28", "1 − f multiplies `end` too: (1 − f) · start + f · end."),
+    Mistake("LRA-29", "`start` is added in the slope; it is end − start."),
+    Mistake("LRA-30", "`end` is subtracted: (1 − f) · start + f · end."),
 ]
 
 VARIANTS: dict[str, Callable[..., Any]] = {

@@ -31,6 +31,10 @@ def orthogonal(
     for switch, norm in norms.items():
         if switch in on:
             return np.asarray(gain * A / norm)
+    if on & {"ORT-02c", "ORT-02d"}:
+        sign = np.sign(np.diag(np.linalg.qr(A)[1])) if "ORT-02d" in on else 1.0  # (columns,)
+        W: Array = gain * sign * A / np.linalg.norm(A, axis=0)
+        return W.T if shape[0] < shape[1] else W
     if "ORT-08b" in on:
         A = A.T
     Q, R = np.linalg.qr(A, "complete" if "ORT-09" in on else "reduced")
@@ -62,6 +66,8 @@ def orthogonal(
         gain = gain**0.5
     if "ORT-03e" in on:
         gain = gain / shape[0] ** 0.5
+    if "ORT-03f" in on:
+        gain = gain / shape[1] ** 0.5
     return gain * Q
 
 
@@ -78,15 +84,22 @@ OF_ORTHOGONAL = [
         False,
         "ORT-02b",
     ),
+    *ways(
+        "ORT-02",
+        "The columns, or rows where these are fewer, have length gain but are not orthogonal to "
+        "each other: take the Q of the QR decomposition.",
+        "ORT-02c",
+        "ORT-02d",
+    ),
     Mistake("ORT-03", "The gain is left out."),
     *ways(
         "ORT-03", "The gain is not used as it is: W = gain · Q.", "ORT-03b", "ORT-03c", "ORT-03d"
     ),
-    Mistake(
+    *ways(
         "ORT-03",
         "The gain is divided by the root of a width, which an orthogonal matrix does not need.",
-        False,
         "ORT-03e",
+        "ORT-03f",
     ),
     *ways(
         "ORT-05",

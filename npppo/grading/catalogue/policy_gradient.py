@@ -70,6 +70,18 @@ def policy_gradient_loss(on: Switches, log_prob: Array, advantages: Array) -> An
         terms = log_prob + advantages
     if "PGL-09" in on:
         terms = terms * advantages
+    if "PGL-18" in on:
+        terms = terms * advantages.size / advantages.sum()
+    if "PGL-18b" in on:
+        terms = terms * advantages.size / abs(advantages).sum()
+    if "PGL-19" in on:
+        terms = terms * np.exp(log_prob)
+    if "PGL-20" in on:
+        terms = log_prob / advantages
+    if "PGL-21" in on:
+        terms = log_prob[0] * advantages
+    if "PGL-21b" in on:
+        terms = log_prob * advantages[0]
     loss = -mean(on, "PGL", terms)
     if "PGL-01" in on:
         loss = -loss
@@ -99,6 +111,16 @@ def policy_gradient_loss_backward(
         rows = rows / log_prob
     if "PGL-16" in on:
         rows = rows * (1 - np.exp(log_prob))
+    if "PGL-09" in on:
+        rows = rows * used(on, advantages)
+    if "PGL-18" in on:
+        rows = rows * rows.size / advantages.sum()
+    if "PGL-18b" in on:
+        rows = rows * rows.size / abs(advantages).sum()
+    if "PGL-20" in on:
+        rows = 1 / rows
+    if "PGL-21b" in on:
+        rows = np.full_like(rows, rows[0])
     return cut(on, "PGL-17", OF_LOG_PROB.scaled(on, rows, dloss), advantages)
 
 
@@ -108,6 +130,25 @@ PGL_SIGN = Mistake(
     "loss −mean(log_prob · A) is minimised.",
     convention=True,
 )
+
+OTHER_WEIGHTS = [
+    Mistake("PGL-09", "The advantages are squared: multiply by them once."),
+    Mistake(
+        "PGL-18",
+        "It is divided by the sum of the advantages, as a weighted mean is; divide by N.",
+    ),
+    Mistake(
+        "PGL-18",
+        "It is divided by the sum of the advantages' absolute values; divide by N.",
+        switch="PGL-18b",
+    ),
+    Mistake("PGL-20", "log_prob is divided by the advantages; multiply by them."),
+    Mistake(
+        "PGL-21",
+        "The first advantage is used for all samples; each has its own.",
+        switch="PGL-21b",
+    ),
+]
 
 VARIANTS: dict[str, Callable[..., Any]] = {
     "policy_gradient_loss": policy_gradient_loss,
@@ -120,7 +161,9 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake("PGL-05", "The probability stands where its logarithm should: log_prob · A."),
         Mistake("PGL-07", "The advantages are subtracted; they should be multiplied."),
         Mistake("PGL-08", "The advantages are added; they should be multiplied."),
-        Mistake("PGL-09", "The advantages are squared: multiply by them once."),
+        *OTHER_WEIGHTS,
+        Mistake("PGL-19", "There is a factor π too many, that of an expectation: log_prob · A."),
+        Mistake("PGL-21", "The first log_prob is used for all samples; each has its own."),
         Mistake("PGL-10", "There is a factor ½ too many."),
         Mistake("PGL-11", "The sign of the loss is lost: it may be negative."),
         *averages("PGL", "Your loss"),
@@ -150,6 +193,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             "There is a factor 1 − π too many: the gradient is asked for with respect to "
             "log_prob, not to the logits.",
         ),
+        *OTHER_WEIGHTS,
         Mistake(
             "PGL-17",
             "Your gradient is cut to whole numbers because its array was made like integer "

@@ -67,10 +67,14 @@ def coefficients(on: Switches, vf_coef: float, ent_coef: float) -> tuple[float, 
         vf_coef = 1.0
     if "LOS-06" in on:
         ent_coef = 1.0
-    if "LOS-02" in on:
+    if on & {"LOS-02", "LOS-49"}:
         vf_coef = -vf_coef
-    if "LOS-01" in on:
+    if on & {"LOS-01", "LOS-49"}:
         ent_coef = -ent_coef
+    if "LOS-50" in on:
+        policy = 1 - vf_coef
+    if "LOS-51" in on:
+        policy = ent_coef
     if "LOS-09" in on:
         policy = 0.0
     if "LOS-08" in on:
@@ -137,7 +141,8 @@ def ppo_loss_backward(
     policy, vf_coef, ent_coef = coefficients(on, vf_coef, ent_coef)
     if "LOS-10" in on:
         dloss = -dloss
-    log_prob = categorical.categorical_log_prob(on, logits, actions)  # (N,)
+    forward = on.union(KEPT[switch] for switch in on & KEPT.keys())
+    log_prob = categorical.categorical_log_prob(forward, logits, actions)  # (N,)
     if "LOS-18" in on:
         advantages = targets - values
     dlog_prob = policy * clipped_surrogate_loss_backward(
@@ -170,6 +175,16 @@ def ppo_loss_backward(
     return (dvalues, dlogits) if "LOS-39" in on else (dlogits, dvalues)
 
 
+# Mistakes of the log-probability that a right backward finds in the ratio it has kept
+KEPT = {
+    f"{switch} kept": switch
+    for switch in [
+        *["ACT-01", "ACT-02", "ACT-05", "ACT-07", "ACT-08"],
+        *["SMX-08", "SMX-10", "SMX-10b"],
+    ]
+}
+
+
 # Sentences
 
 
@@ -184,7 +199,10 @@ def among(mistakes: list[Mistake], switches: str) -> list[Mistake]:
     return [
         m
         for m in mistakes
-        if any(m.switch == w or (w.endswith("-") and m.switch.startswith(w)) for w in wanted)
+        if any(
+            m.switch.removesuffix(" kept") == w or (w.endswith("-") and m.switch.startswith(w))
+            for w in wanted
+        )
     ]
 
 
@@ -199,6 +217,13 @@ PPO = [
         "The entropy has the wrong sign: it is a bonus, −ent_coef · H in a loss that is minimised.",
     ),
     Mistake("LOS-02", "The value part has the wrong sign: its error is minimised too."),
+    Mistake(
+        "LOS-49",
+        "The value part and the entropy both have the wrong sign, as after a minus before "
+        "parentheses: policy + vf_coef · value − ent_coef · H.",
+    ),
+    Mistake("LOS-50", "The policy part is multiplied by 1 − vf_coef; it has no coefficient."),
+    Mistake("LOS-51", "The policy part is multiplied by ent_coef; it has no coefficient."),
     Mistake("LOS-03", "The two coefficients are exchanged: vf_coef comes first, then ent_coef."),
     Mistake(
         "LOS-04",
@@ -271,7 +296,7 @@ PPO_FORWARD = [
     *part("Value part", [*besides(VALUE, "VAL-19"), *VALUE_ONLY]),
     *among(
         categorical.MISTAKES["categorical_log_prob"],
-        "SMX-01 SMX-06 SMX-08 SMX-10 SMX-10b ACT-01 ACT-02 ACT-05 ACT-07 ACT-08 ACT-09",
+        "SMX-01 SMX-01c SMX-06 SMX-08 SMX-10 SMX-10b ACT-01 ACT-02 ACT-05 ACT-07 ACT-08 ACT-09",
     ),
     *among(categorical.MISTAKES["categorical_entropy"], "ENT-05 ENT-06 ENT-13 ENT-17"),
 ]
@@ -295,7 +320,12 @@ PPO_BACKWARD = [
     Mistake("LOS-48", "The gradient of the entropy is divided by N twice; once is right."),
     Mistake("SGR-07", "dlogits misses the 1/N of the mean in both of its parts.", switch="SGR-07b"),
     *part(
-        "Policy part", besides(SURROGATE_BACKWARD, "SUR-27 SUR-26 SUR-41 SGR-11 SGR-11b SGR-11c")
+        "Policy part",
+        besides(
+            SURROGATE_BACKWARD,
+            "SUR-27 SUR-26 SUR-41 SGR-11 SGR-11b SGR-11c SUR-46b SUR-47 SUR-48 SUR-49b SUR-51 "
+            "SUR-52 SUR-53 SUR-55 SUR-56 SUR-66 SUR-66b SUR-67",
+        ),
     ),
     *among(
         OF_RATIO.mistakes("The gradient of the policy part"),
@@ -316,6 +346,16 @@ PPO_BACKWARD = [
         "Policy part",
         among(categorical.MISTAKES["categorical_log_prob_backward"], "ACT-"),
     ),
+    *among(categorical.MISTAKES["categorical_log_prob_backward"], "SMX-01 SMX-06"),
+    *[
+        replace(
+            m,
+            sentence=f"The log-probability that is kept is wrong. {m.sentence}",
+            switch=f"{m.switch} kept",
+        )
+        for m in categorical.MISTAKES["categorical_log_prob"]
+        if m.switch in KEPT.values()
+    ],
     *part("Entropy", among(categorical.MISTAKES["categorical_entropy_backward"], "ENG-")),
 ]
 

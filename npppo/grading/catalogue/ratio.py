@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,10 @@ def importance_ratio(on: Switches, log_prob: Array, old_log_prob: Array) -> Any:
         old = 0 * old
     if "SUR-48" in on:
         old = -old
+    if "SUR-66" in on:
+        old = np.full_like(old, old[0])
+    if "SUR-66b" in on:
+        old = np.full_like(old, old.sum() / old.size)
     if "SUR-26" in on:
         return np.exp(new) / np.exp(old)
     if "SUR-46" in on:
@@ -50,6 +55,10 @@ def importance_ratio(on: Switches, log_prob: Array, old_log_prob: Array) -> Any:
         ratio = 1 + log_ratio
     if "SUR-54" in on:
         return ratio.sum() / ratio.size
+    if "SUR-67" in on:
+        ratio = ratio / ratio.sum()
+    if "SUR-67b" in on:
+        ratio = ratio / (ratio.sum() / ratio.size)
     if "SUR-55" in on:
         return np.minimum(ratio, 1)
     if "SUR-56" in on:
@@ -120,12 +129,54 @@ RATIO = [
         "The ratio is clipped to 0.8 … 1.2 already where it is computed; the bare ratio is asked "
         "for here.",
     ),
+    Mistake("SUR-66", "The first sample's old_log_prob is used for all; each has its own."),
+    Mistake(
+        "SUR-66",
+        "The mean of old_log_prob is used for all samples; each has its own.",
+        switch="SUR-66b",
+    ),
+    Mistake("SUR-67", "The ratios are divided by their sum; they are used as they are."),
+    Mistake(
+        "SUR-67",
+        "The ratios are divided by their mean; they are used as they are.",
+        switch="SUR-67b",
+    ),
 ]
+
+
+# Mistakes of a ratio that a right backward finds in its cache, by the switch for that
+KEPT = {
+    f"{switch} kept": switch
+    for switch in [
+        *["SUR-07", "SUR-08", "SUR-46", "SUR-46b", "SUR-47", "SUR-48", "SUR-49", "SUR-49b"],
+        *["SUR-51", "SUR-53", "SUR-54", "SUR-55", "SUR-56", "SUR-66", "SUR-66b"],
+    ]
+}
+
+
+def kept(mistakes: list[Mistake], besides: str = "") -> list[Mistake]:
+    """Those mistakes, in the words of a backward that trusts the ratio it has kept."""
+    return [
+        replace(
+            m,
+            sentence=f"The ratio that is kept is wrong. {m.sentence}",
+            switch=f"{m.switch} kept",
+        )
+        for m in mistakes
+        if m.switch in KEPT.values() and m.switch not in besides.split()
+    ]
+
+
+def remembered(on: Switches) -> Switches:
+    """With the mistakes themselves in place of those that are kept."""
+    return on.union(KEPT[switch] for switch in on & KEPT.keys())
 
 
 def slope_of_ratio(on: Switches, log_prob: Array, old_log_prob: Array) -> Any:
     """Derivative of the ratio with respect to log_prob, as it is for a mistaken ratio."""
-    ratio = importance_ratio(on, log_prob, old_log_prob)
+    ratio = importance_ratio(remembered(on), log_prob, old_log_prob)
+    if on & KEPT.keys():
+        return ratio * np.ones_like(log_prob)
     if "SUR-07" in on:
         return -ratio
     if "SUR-08" in on or "SUR-18" in on:
@@ -172,6 +223,12 @@ def importance_ratio_backward(
         return gradient.sum()
     if "SGR-87" in on:
         gradient[-1:] = 0
+    if "SGR-88" in on:
+        gradient[:1] = 0
+    if "SGR-39" in on:
+        gradient = np.full_like(gradient, gradient.sum() / gradient.size)
+    if "SGR-41" in on:
+        gradient = dratio + slope
     if "SGR-89" in on:
         return gradient[:, np.newaxis]
     return gradient
@@ -190,8 +247,9 @@ RATIO_BACKWARD = [
     Mistake("SGR-14", "dratio, the gradient that comes from above, is ignored: multiply by it."),
     Mistake("SGR-18", "The factor ratio is there twice; once is right."),
     Mistake(
-        "SGR-28",
+        "SUR-07",
         "The ratio in your gradient is upside down: it is exp(log_prob − old_log_prob).",
+        switch="SGR-28",
     ),
     Mistake(
         "SUR-07",
@@ -199,7 +257,9 @@ RATIO_BACKWARD = [
         "over old.",
     ),
     Mistake(
-        "SGR-29", "The factor is log ratio; the derivative of exp is exp again: the ratio itself."
+        "SUR-08",
+        "The factor is log ratio; the derivative of exp is exp again: the ratio itself.",
+        switch="SGR-29",
     ),
     Mistake("SGR-31", "exp is taken of the ratio once more; the factor is the ratio itself."),
     Mistake(
@@ -226,7 +286,11 @@ RATIO_BACKWARD = [
         "SGR-85", "Your gradient is summed to one number; it should have one entry per sample."
     ),
     Mistake("SGR-87", "Your gradient is never filled in for the last sample: it stays 0."),
+    Mistake("SGR-88", "Your gradient is never filled in for the first sample: it stays 0."),
     Mistake("SGR-89", "Your gradient has the shape (N, 1); it should be (N,)."),
+    Mistake("SGR-39", "Your gradient is averaged, so that all samples get the same."),
+    Mistake("SGR-41", "The ratio is added to dratio; multiply: dlog_prob = dratio · ratio."),
+    *kept(RATIO, "SUR-07 SUR-08"),
 ]
 
 VARIANTS: dict[str, Callable[..., Any]] = {

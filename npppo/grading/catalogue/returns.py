@@ -18,6 +18,7 @@ from .episodes import (
     masks,
     moved,
     one_for_all,
+    other_rewards,
     other_rows,
     rewards_seen,
     rows_left_out,
@@ -129,6 +130,10 @@ def _returns(
         result = gamma**age * result
     if "discounted once more" in on:
         result = gamma * result
+    if "times 1 − γ" in on:
+        result = (1 - gamma) * result
+    if "rewards divided by steps" in on:
+        result = result / np.arange(T, 0, -1)[:, np.newaxis]
     return cut(on, "whole numbers", result, rewards)
 
 
@@ -423,6 +428,23 @@ MISTAKES = {
             "The rewards are clipped to ±1 or to their signs; they are used as they are.",
             "rewards clipped",
             "signs of rewards",
+        ),
+        *other_rewards("RET-53"),
+        *ways(
+            "RET-54",
+            "The bootstrap is discounted twice; the successor's value counts γ · next_values[t].",
+            "bootstraps discounted twice",
+        ),
+        *ways(
+            "RET-55",
+            "The result is multiplied by 1 − γ, as an average is; the return is the sum.",
+            "times 1 − γ",
+        ),
+        *ways(
+            "RET-56",
+            "The result is divided by the number of rows to come, as an average is; the return is "
+            "the sum.",
+            "rewards divided by steps",
         ),
     ],
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ ADDED = {
 }
 RAISED = {name.replace("+", ">"): eps for name, eps in ADDED.items()}
 EXTRA = {f"SMX-40+{eps:.0e}": eps for eps in [1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12]}
+# What the logits are kept above after the maximum is subtracted, or kept within before
+ABOVE = {f"SMX-46>{bound}": bound for bound in [-10, -20, -30, -50, -100, -500]}
+WITHIN = {f"SMX-47<{bound}": bound for bound in [10, 20, 30, 50, 100, 500, 700]}
 
 
 # Probabilities
@@ -28,12 +33,14 @@ def entering(on: Switches, logits: Array) -> Array:
     """The logits as they enter the exponential."""
     if "SMX-06" in on:
         logits = softmax(on - {"SMX-06"} - UNFILLED, logits)
+    for switch in on & WITHIN.keys():
+        logits = np.clip(logits, -WITHIN[switch], WITHIN[switch])
     return -logits if "SMX-24" in on else logits
 
 
 def subtracted(on: Switches, z: Array) -> Any:
     """What is subtracted from the logits."""
-    if on & {"SMX-01", "SMX-01b"}:
+    if on & {"SMX-01", "SMX-01b", "SMX-01c"}:
         return np.zeros_like(z)
     if on & {"SMX-02", "SMX-02b", "SMX-16b"}:
         return np.full_like(z, z.max())
@@ -48,6 +55,13 @@ def subtracted(on: Switches, z: Array) -> Any:
     if "SMX-15" in on:
         return np.abs(z).max(axis=1, keepdims=True)
     return z.max(axis=1, keepdims=True)
+
+
+def shifted(on: Switches, z: Array, maximum: Any) -> Array:
+    z = z - maximum
+    for switch in on & ABOVE.keys():
+        z = np.maximum(z, ABOVE[switch])
+    return z
 
 
 def power(on: Switches, z: Array) -> Array:
@@ -70,6 +84,14 @@ def total(on: Switches, e: Array) -> Any:
         return e.mean(axis=1, keepdims=True)
     if "SMX-26" in on:
         return np.sqrt((e * e).sum(axis=1, keepdims=True))
+    if "SMX-49" in on:
+        return 1 + e.sum(axis=1, keepdims=True)
+    if "SMX-50" in on:
+        return e.sum(axis=1, keepdims=True).cumsum(axis=0)
+    if "SMX-51" in on:
+        return e[:, :-1].sum(axis=1, keepdims=True)
+    if "SMX-51b" in on:
+        return e[:, 1:].sum(axis=1, keepdims=True)
     return e.sum(axis=1, keepdims=True)
 
 
@@ -84,8 +106,13 @@ def softmax(on: Switches, logits: Array) -> Array:
         return z / sums
     if "SMX-20b" in on:
         return power(on, z)
-    e = power(on, z - subtracted(on, z))  # (N, A)
-    p = without_last(on, e if "SMX-20" in on else e / total(on, e))  # (N, A)
+    e = power(on, shifted(on, z, subtracted(on, z)))  # (N, A)
+    above, below = e, e  # the fraction bar
+    if "SMX-48" in on:
+        below = power(on, z)
+    if "SMX-48b" in on:
+        above = power(on, z)
+    p = without_last(on, e if "SMX-20" in on else above / total(on, below))  # (N, A)
     return p + sum(EXTRA[switch] for switch in on & EXTRA.keys())
 
 
@@ -110,13 +137,13 @@ def log_probabilities(on: Switches, logits: Array) -> Array:
         return np.log(softmax(on, logits) + ADDED[switch])
     for switch in on & RAISED.keys():
         return np.log(np.maximum(softmax(on, logits), RAISED[switch]))
-    if "SMX-12" in on:
+    if on & {"SMX-12", "SMX-01c"}:
         return np.log(softmax(on, logits))
     unshifted = entering(on, logits)  # (N, A)
     if "SMX-20b" in on:
         return unshifted
     maximum: Array = subtracted(on, unshifted)
-    z = unshifted - maximum  # (N, A)
+    z = shifted(on, unshifted, maximum)  # (N, A)
     if "SMX-20" in on:
         return z
     weights: Array = total(on, power(on, z))
@@ -151,6 +178,8 @@ def row_sum(on: Switches, x: Array) -> Any:
         return x.mean(axis=1, keepdims=True)
     if "SMG-19" in on:
         return x.sum(keepdims=True)
+    if "SMG-30" in on:
+        return x.sum(axis=1, keepdims=True).cumsum(axis=0)
     return x.sum(axis=1, keepdims=True)
 
 
@@ -195,6 +224,12 @@ def times_jacobian(on: Switches, g: Array, p: Array) -> Any:
         return g * p - row_sum(on, g * p)
     if "SMG-22" in on:
         return g * p - p * p
+    if "SMG-31" in on:
+        return p * (g - 1)
+    if "SMG-32" in on:
+        return p * (1 - p) * g + p * (row_sum(on, g * p) - g * p)
+    if "SMG-33" in on:
+        return p * (g - g.mean(axis=1, keepdims=True))
     return p * (g - row_sum(on, g * p))
 
 
@@ -236,7 +271,22 @@ def in_place_of_p(on: Switches, logits: Array) -> Array:
         return logits
     if "SMG-20b" in on:
         return log_softmax(RIGHT, logits)
+    for switch, forward in KEPT_BASE.items():
+        if switch in on:
+            return np.exp(log_softmax(frozenset([forward]), logits))
+    if on & KEPT_LOG:
+        return np.exp(log_softmax(on & KEPT_LOG, logits))
     return probabilities(on, logits)
+
+
+# Mistakes of the forward that show in the exp of the log p it keeps; those in its base also in p
+KEPT_LOG = frozenset(
+    [
+        *["SMX-08", "SMX-10", "SMX-10b", "SMX-10c", "SMX-10d"],
+        *["SMX-29", "SMX-29b", "SMX-30", "SMX-31"],
+    ]
+)
+KEPT_BASE = {"SMX-23 kept": "SMX-23", "SMX-23b kept": "SMX-23b"}
 
 
 def softmax_backward(on: Switches, dp: Array, logits: Array) -> Array:
@@ -357,6 +407,17 @@ NORMALISER = [
         "The exponentials are divided by the root of the sum of their squares; divide by their "
         "sum.",
     ),
+    Mistake("SMX-49", "The sum of the exponentials starts at 1; it starts at 0."),
+    Mistake(
+        "SMX-50",
+        "The sum of the exponentials runs on from row to row; set it back to 0 at each.",
+    ),
+    Mistake("SMX-51", "The last action is left out of the sum of the exponentials."),
+    Mistake(
+        "SMX-51",
+        "The first action is left out of the sum of the exponentials.",
+        switch="SMX-51b",
+    ),
 ]
 BASE = ways(
     "SMX-23",
@@ -364,7 +425,35 @@ BASE = ways(
     "SMX-23",
     "SMX-23b",
 )
-SOFTMAX = [*MAXIMUM, *WRONG_AXIS, *WRONG_INPUT, *NORMALISER]
+BOUNDED = [
+    *ways(
+        "SMX-46",
+        "The logits less their maximum are bounded from below, which makes rare actions too "
+        "likely; take exp of them as they are, it may be 0.",
+        *ABOVE,
+    ),
+    *ways(
+        "SMX-47",
+        "The logits are clipped to a range before the exponential; only their differences count, "
+        "so subtract the row's largest instead.",
+        *WITHIN,
+    ),
+]
+UNEVEN = ways(
+    "SMX-48",
+    "The maximum is subtracted in the numerator or in the sum alone; both are exp(z − max).",
+    "SMX-48",
+    "SMX-48b",
+)
+SOFTMAX = [
+    *MAXIMUM,
+    *WRONG_AXIS,
+    *WRONG_INPUT,
+    *NORMALISER,
+    *[m for m in BOUNDED if m.switch in {"SMX-46>-10", "SMX-47<10", "SMX-47<50"}],
+]
+FINER = [m for m in BOUNDED if m not in SOFTMAX]  # to be seen of rare actions or in logarithms
+VISIBLE = {"SMX-46>-20", "SMX-46>-30", "SMX-46>-50", "SMX-47<20", "SMX-47<30"}  # without them
 
 UNDERFLOW = Mistake(
     "SMX-12",
@@ -391,8 +480,16 @@ LOG_BASE = ways(
     "SMX-10",
     "SMX-10b",
 )
+NO_MAXIMUM = Mistake(
+    "SMX-01",
+    "No maximum is subtracted before the exponential, and the logarithm is taken of p, so large "
+    "logits overflow and rare actions give −∞; log p is (z − max) − log Σ exp(z − max).",
+    switch="SMX-01c",
+)
 LOG_SOFTMAX = [
     *SOFTMAX,
+    *FINER,
+    NO_MAXIMUM,
     *BASE,
     UNDERFLOW,
     *EPSILON,
@@ -422,6 +519,27 @@ LOG_SOFTMAX = [
     ),
     LAST_ROW,
     LAST_ACTION,
+]
+
+
+def kept(what: str, mistakes: list[Mistake], switches: Collection[str]) -> list[Mistake]:
+    """Those mistakes of the forward, in the words of a backward that trusts what it has kept."""
+    return [
+        replace(m, sentence=f"The {what} that is kept is wrong. {m.sentence}")
+        for m in mistakes
+        if m.switch in switches
+    ]
+
+
+KEPT_LOGARITHMS = [
+    *kept("log p", LOG_SOFTMAX, KEPT_LOG),
+    *kept("p", BASE, {"SMX-23", "SMX-23b"}),
+    *[
+        replace(m, sentence=f"The log p that is kept is wrong. {m.sentence}", switch=switch)
+        for switch, forward in KEPT_BASE.items()
+        for m in BASE
+        if m.switch == forward
+    ],
 ]
 
 
@@ -468,6 +586,10 @@ ROW_SUM = [
         "The sum in the gradient runs over the whole batch; each row has its own: "
         ".sum(axis=1, keepdims=True).",
     ),
+    Mistake(
+        "SMG-30",
+        "The sum in the gradient runs on from row to row; set it back to 0 at each.",
+    ),
 ]
 
 
@@ -492,28 +614,36 @@ def jacobian(g: str, right: str) -> list[Mistake]:
         Mistake("SMG-16", f"The sum is not weighted with p: {right}."),
         Mistake("SMG-21", f"The sum is subtracted without its factor p: {right}."),
         Mistake("SMG-22", f"The second part ignores {g}, it is p²; right is {right}."),
+        Mistake("SMG-31", f"1 is subtracted, the sum of p alone; right is {right}."),
+        Mistake(
+            "SMG-32",
+            "Off the diagonal the softmax's Jacobian has the wrong sign: it is −pᵢ pⱼ there, so "
+            f"that the whole gives {right}.",
+        ),
+        Mistake("SMG-33", f"The plain mean of {g} is subtracted; weight it with p: {right}."),
     ]
 
+
+DIVIDED_LOGITS = Mistake(
+    "SMX-07",
+    "The logits are divided by their sum; take their exponentials first: p = exp(z) / Σ exp(z).",
+)
+ADDED_TO_P = ways(
+    "SMX-40",
+    "Something small is added to every probability; they no longer sum to 1, and rare actions "
+    "become far too likely.",
+    *EXTRA,
+)
 
 MISTAKES = {
     "softmax": [
         *SOFTMAX,
+        *[m for m in FINER if m.switch in VISIBLE],
+        *UNEVEN,
         *BASE,
-        Mistake(
-            "SMX-07",
-            "The logits are divided by their sum; take their exponentials first: "
-            "p = exp(z) / Σ exp(z).",
-        ),
+        DIVIDED_LOGITS,
         Mistake("SMX-21", "These are log-probabilities: the exp is missing."),
-        *[
-            Mistake(
-                "SMX-40",
-                "Something small is added to every probability; they no longer sum to 1, and rare "
-                "actions become far too likely.",
-                switch=switch,
-            )
-            for switch in EXTRA
-        ],
+        *ADDED_TO_P,
         LAST_ROW,
         LAST_ACTION,
     ],
@@ -521,9 +651,12 @@ MISTAKES = {
         *jacobian("dp", "p (dp − Σ p·dp)"),
         Mistake("SMG-13", "The second part, −p Σ p·dp, is missing: right is p (dp − Σ p·dp)."),
         *ROW_SUM,
-        *FOR_P,
+        *[replace(m, id="SMX-21") if m.switch == "SMG-20b" else m for m in FOR_P],
         *gradient("SMG-04", "The sign is wrong: the gradient is p (dp − Σ p·dp)."),
         *SOFTMAX,
+        *UNEVEN,
+        *kept("p", [DIVIDED_LOGITS, *ADDED_TO_P], {"SMX-07", "SMX-40+1e-04", "SMX-40+1e-05"}),
+        *kept("p", BASE, {"SMX-23", "SMX-23b"}),
     ],
     "log_softmax": LOG_SOFTMAX,
     "log_softmax_backward": [
@@ -576,5 +709,6 @@ MISTAKES = {
         *FOR_P,
         *gradient("SMG-04", "The sign is wrong: the gradient is dlog_p − p Σ dlog_p."),
         *SOFTMAX,
+        *KEPT_LOGARITHMS,
     ],
 }

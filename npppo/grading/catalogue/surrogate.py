@@ -11,7 +11,7 @@ import numpy as np
 from ..exercise import Array, Mistake, Switches
 from .means import Slips, averages, cut, mean
 from .policy_gradient import ADVANTAGES, normalized, used
-from .ratio import RATIO, importance_ratio, slope_of_ratio
+from .ratio import RATIO, importance_ratio, kept, remembered, slope_of_ratio
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Surrogate:
 def surrogate(
     on: Switches, log_prob: Array, old_log_prob: Array, advantages: Array, clip: float
 ) -> Surrogate:
-    ratio = importance_ratio(on, log_prob, old_log_prob)
+    ratio = importance_ratio(remembered(on), log_prob, old_log_prob)
     if "SUR-57" in on:
         ratio = log_prob
     given, advantages = advantages, used(on, advantages)
@@ -53,6 +53,14 @@ def surrogate(
         high = 1.0
     if "SUR-35" in on:
         low, high = 1 - clip / 2, 1 + clip / 2
+    if "SUR-62" in on:
+        low = 1.0
+    if "SUR-63" in on:
+        low = high = 1.0
+    if "SUR-64" in on:
+        low, high = 1 - 2 * clip, 1 + 2 * clip
+    if "SUR-65" in on:
+        low = clip
     clipped_ratio = np.minimum(np.maximum(ratio, low), high)  # (N,)
     if "SUR-13" in on:
         log_ratio = log_prob - old_log_prob  # (N,)
@@ -77,6 +85,8 @@ def surrogate(
         unclipped = ratio * normalized(given)
     if "SUR-21b" in on:
         clipped = clipped_ratio * normalized(given)
+    if "SUR-68" in on:
+        clipped = clipped_ratio * ratio * advantages
     return Surrogate(ratio, advantages, low, high, clipped_ratio, unclipped, clipped)
 
 
@@ -123,6 +133,11 @@ def clipped_surrogate_loss(
         terms = (s.unclipped + s.clipped) / 2
     if "SUR-37" in on:
         terms = s.unclipped * (abs(s.ratio - 1) <= clip)
+    if "SUR-69" in on:
+        inside = abs(s.ratio - 1) <= clip  # (N,) bool
+        terms = terms * (len(terms) / max(1, int(np.count_nonzero(inside))))
+    if "SUR-70" in on:
+        terms = np.minimum(s.unclipped, s.clipped.sum() / s.clipped.size)
     for switch, branches in BRANCHES.items():
         if switch in on:
             terms = branches(s)
@@ -155,6 +170,10 @@ BOUNDS = [
     Mistake("SUR-31", "Your upper bound is 1/(1 − clip); it is 1 + clip."),
     Mistake("SUR-32", "Your upper bound is 1; it is 1 + clip."),
     Mistake("SUR-35", "Your band is half as wide as it should be: it is 1 − clip … 1 + clip."),
+    Mistake("SUR-62", "Your lower bound is 1; it is 1 − clip."),
+    Mistake("SUR-63", "Both bounds are 1, so that clip is not used: they are 1 ± clip."),
+    Mistake("SUR-64", "Your band is twice as wide as it should be: it is 1 − clip … 1 + clip."),
+    Mistake("SUR-65", "Your lower bound is clip; it is 1 − clip."),
     Mistake("SUR-40", "clip is always 0.2 in your code; use the argument."),
     Mistake(
         "SUR-13",
@@ -164,6 +183,7 @@ BOUNDS = [
 ]
 
 PRODUCTS = [
+    Mistake("SUR-68", "The clipped branch has a factor r too many: it is clip(r) · A."),
     Mistake(
         "SUR-05",
         "The product r · A is clipped; the ratio is, before it is multiplied by A.",
@@ -291,6 +311,11 @@ SURROGATE = [
         "The log-probability stands where the ratio should: r = exp(log_prob − old_log_prob).",
     ),
     Mistake("SUR-58", "There is a factor ½ too many: the surrogate has none."),
+    Mistake("SUR-69", "Your loss is divided by the number of samples in the band; divide by N."),
+    Mistake(
+        "SUR-70",
+        "The clipped branch is averaged before the minimum; take that sample by sample first.",
+    ),
 ]
 
 
@@ -358,10 +383,16 @@ def clipped_surrogate_loss_backward(
         slope = np.exp(log_prob)
     if "SGR-23" in on:
         slope = s.clipped_ratio
+    if "SUR-57" in on:
+        slope = s.ratio
+    if "SGR-43" in on:
+        slope = np.full_like(log_prob, s.ratio.sum() / s.ratio.size)
     if "SGR-20" in on:
         slope = s.ratio * (1 - np.exp(log_prob))
     factor = 1.0 if "SGR-16" in on else s.advantages  # (N,)
     rows = np.where(flows, slope * factor, 0)  # (N,)
+    if "SGR-44" in on:
+        rows = np.where(flows, slope * factor, slope)
     if "SGR-05" in on:
         rows = np.where(flows, rows, s.clipped)
     if "SGR-05b" in on:
@@ -535,6 +566,12 @@ SURROGATE_BACKWARD = [
     Mistake("SGR-30", "The factor is log_prob; it is the ratio r."),
     Mistake("SGR-33", "There is a factor log_prob too many: the gradient is r · A."),
     Mistake("SGR-36", "The factor is π = exp(log_prob); it is the ratio r."),
+    Mistake("SGR-43", "The factor is the batch's mean ratio; each sample has its own r."),
+    Mistake("SGR-44", "Where the clipped branch wins, your gradient is r; it is 0 there."),
+    Mistake(
+        "SUR-57",
+        "The log-probability stands where the ratio should: r = exp(log_prob − old_log_prob).",
+    ),
     Mistake("SUR-10", "One branch is chosen for the whole batch; it is chosen for each sample."),
     Mistake(
         "SUR-36",
@@ -551,7 +588,12 @@ SURROGATE_BACKWARD = [
         "Your gradient is that of old over new, exp(old_log_prob − log_prob); the ratio is new "
         "over old.",
     ),
-    *(m for m in RATIO if m.switch in {"SUR-08", "SUR-18", "SUR-26", "SUR-45"}),
+    *(
+        m
+        for m in RATIO
+        if m.switch in {"SUR-08", "SUR-18", "SUR-26", "SUR-45", "SUR-48", "SUR-52", "SUR-67"}
+    ),
+    *kept(RATIO),
     *(m for m in ADVANTAGES if m.switch not in {"SUR-29", "SUR-38"}),
     *BOUNDS,
     *PRODUCTS,

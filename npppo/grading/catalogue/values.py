@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exercise import Array, Mistake, Switches
+from ..exercise import Array, Mistake, Switches, ways
 from .means import Slips, averages, cut, mean
 
 
@@ -18,6 +18,14 @@ def error_of(on: Switches, values: Array, targets: Array) -> Array:
         error = values[:, np.newaxis] - targets  # (N, N), the mistake
     if "VAL-24" in on:
         error = values + targets
+    if "VAL-45" in on:
+        error = error / targets
+    if "VAL-46" in on:
+        error = values - targets.sum() / targets.size
+    if "VAL-46b" in on:
+        error = values.sum() / values.size - targets
+    if "VAL-50" in on:
+        error = values - targets[0]
     if "VAL-26" in on:
         error = error - error.sum() / error.size
     if "VAL-27" in on:
@@ -113,6 +121,13 @@ VALUE = [
     Mistake("VAL-27", "The errors are cut to whole numbers before they are squared."),
 ]
 
+OTHER_ERRORS = [
+    Mistake("VAL-45", "The error is divided by the target; it is the difference v − target."),
+    Mistake("VAL-46", "The targets are averaged first; each value has its own."),
+    Mistake("VAL-46", "The values are averaged first; each has its own target.", switch="VAL-46b"),
+    Mistake("VAL-50", "The first target is used for all values; each has its own."),
+]
+
 VALUE_ONLY = [
     Mistake("VAL-20", "The mean error is squared; the squares should be averaged instead."),
     Mistake("VAL-24", "Values and targets are added; the error is their difference."),
@@ -122,6 +137,7 @@ VALUE_ONLY = [
         "The mean error is subtracted first, so that yours is a variance; a constant error "
         "should count too.",
     ),
+    *OTHER_ERRORS,
 ]
 
 OF_VALUES = Slips("VGR", "VGR-03", "VGR-04", "VGR-08", "VGR-12", "VGR-02", "VGR-82")
@@ -138,6 +154,10 @@ def value_loss_backward(on: Switches, dloss: float, values: Array, targets: Arra
         rows = -1.0 * targets
     if "VGR-10" in on:
         rows = error * values
+    if "VGR-28" in on:
+        rows = error * targets
+    if "VGR-29" in on:
+        rows = values * values - targets * targets
     return cut(on, "VGR-24", OF_VALUES.scaled(on, rows, dloss), targets)
 
 
@@ -167,6 +187,7 @@ VALUE_BACKWARD = [
     ),
     Mistake("VGR-11", "The sign of the error is lost: its absolute value is used."),
     Mistake("VGR-13", "The error is missing: dvalues = dloss · (v − target) / N."),
+    Mistake("VAL-27", "The errors are cut to whole numbers."),
     Mistake(
         "VAL-17",
         "Only the sign of the error counts, as for the absolute error; the derivative of ½ error² "
@@ -198,6 +219,9 @@ VALUE_BACKWARD_ONLY = [
         "VAL-26",
         "The mean error is subtracted, as for a variance; a constant error should count too.",
     ),
+    *OTHER_ERRORS,
+    Mistake("VGR-28", "There is a factor target too many: dvalues = dloss · (v − target) / N."),
+    Mistake("VGR-29", "v² − target² stands where the error v − target belongs."),
     Mistake("VAL-02", next(m for m in VALUE if m.id == "VAL-02").sentence),
 ]
 
@@ -230,6 +254,18 @@ def clipped_error(
     passes = 1.0 * (bounded == step)  # (N,)
     if "VGR-19" in on:
         return old_values + bounded - targets, 0 * passes
+    if "VAL-43" in on:
+        change = values - targets  # (N,)
+        bounded = np.minimum(np.maximum(change, -clip), clip)
+        return old_values + bounded - targets, 1.0 * (bounded == change)
+    if "VAL-43b" in on:  # kept, and asked by the right change whether it passes
+        change = values - targets
+        bounded = np.minimum(np.maximum(change, -clip), clip)
+        return old_values + bounded - targets, passes
+    if "VAL-44" in on:
+        return values + bounded - targets, passes
+    if "VAL-44b" in on:
+        return values + bounded - targets, 1 + passes
     if "VAL-28" in on:
         return bounded - targets, passes
     if "VAL-29" in on:
@@ -287,10 +323,30 @@ def clipped_value_loss(
         squares = (free + held) / 2
     if "VAL-36" in on:
         squares = free + held
+    if "VAL-47" in on:
+        squares = np.maximum(free, abs(bounded))
+    if "VAL-47b" in on:
+        squares = np.maximum(abs(error), held)
+    if "VAL-48" in on:
+        squares = np.maximum(free / 2, held)
+    if "VAL-48b" in on:
+        squares = np.maximum(free, held / 2)
+    if "VAL-49" in on:
+        squares = np.maximum((old_values - targets) ** 2, held)
+    if "VAL-52" in on:
+        squares = np.maximum(free, (bounded + targets) ** 2)
+    if "VAL-53" in on:
+        squares = free * (abs(values - old_values) <= clip) + held
     if "VAL-40" in on:
         squares = np.where(abs(values - old_values) <= clip, free, 0)
     return half(on, mean(on, "VAL", squares))
 
+
+OF_TARGET = "The distance to the target is clipped; clip the change: old + clip(v − old, ±clip)."
+OF_NEW = (
+    "The clipped change is added to the new value; add it to the old one: "
+    "old + clip(v − old, ±clip)."
+)
 
 NEAR = [
     Mistake(
@@ -324,6 +380,8 @@ NEAR = [
     Mistake("VAL-34", "clip is always 0.2 in your code; use the argument."),
     Mistake("VAL-37", "The change of the value is clipped from above only; the clip is ±clip."),
     Mistake("VAL-38", "The change of the value is clipped from below only; the clip is ±clip."),
+    Mistake("VAL-43", OF_TARGET),
+    Mistake("VAL-44", OF_NEW),
 ]
 
 CLIPPED_VALUE = [
@@ -351,6 +409,23 @@ CLIPPED_VALUE = [
     Mistake("VAL-33", "Values and old values are exchanged: the order is v, old, target, clip."),
     Mistake("VAL-35", "The two squares are averaged; the larger one is taken."),
     Mistake("VAL-36", "The two squares are added; the larger one is taken."),
+    Mistake("VAL-47", "The clipped error is not squared before the maximum; both are."),
+    Mistake(
+        "VAL-47",
+        "The unclipped error is not squared before the maximum; both are.",
+        switch="VAL-47b",
+    ),
+    *ways(
+        "VAL-48",
+        "One of the two squares is halved before the maximum; halve both, or the loss.",
+        "VAL-48",
+        "VAL-48b",
+    ),
+    Mistake("VAL-49", "The old value stands in the unclipped square: it is (v − target)²."),
+    Mistake("VAL-52", "The target is not subtracted from the clipped value before squaring."),
+    Mistake(
+        "VAL-53", "Inside the band the two squares are added; the larger one is taken throughout."
+    ),
     Mistake("VAL-39", "The error v − target is clipped; the change of the value v − old is."),
     Mistake(
         "VAL-40",
@@ -392,6 +467,8 @@ def clipped_value_loss_backward(
 ) -> Any:
     if "VAL-32" in on:
         old_values, targets = targets, old_values
+    if "VAL-33" in on:
+        values, old_values = old_values, values
     error = error_of(on, values, targets)
     bounded, passes = clipped_error(on, values, old_values, targets, clip)
     parts = Clipped(values - old_values, clip, error * error, bounded * bounded)
@@ -401,6 +478,14 @@ def clipped_value_loss_backward(
         if switch in on:
             flows, other = mask(parts), 0 * bounded
     rows = np.where(flows, slope_of_error(on, error), other)  # (N,)
+    if "VGR-26" in on:
+        rows = np.where(flows, bounded, other)
+    if "VGR-27" in on:
+        rows = np.where(flows, old_values - targets, other)
+    if "VGR-30" in on:
+        rows = np.where(flows, error, old_values - targets)
+    if "VGR-31" in on:
+        rows = np.where(flows, values - old_values, other)
     if "VGR-05" in on:
         rows = np.where(flows, rows, bounded)
     if "VGR-25" in on:
@@ -494,6 +579,24 @@ CLIPPED_VALUE_BACKWARD = [
         "Your gradient is the clipped value's error everywhere; it is v − target where the "
         "unclipped square is the larger one, else 0.",
     ),
+    Mistake(
+        "VGR-26",
+        "Where the unclipped square is the larger one, your gradient is that of the clipped "
+        "error; it is v − target.",
+    ),
+    Mistake(
+        "VGR-27",
+        "Where the unclipped square is the larger one, your gradient is old − target; it is "
+        "v − target.",
+    ),
+    Mistake(
+        "VGR-30",
+        "Where the clipped square is the larger one, your gradient is old − target; it is 0 there.",
+    ),
+    Mistake("VGR-31", "Your gradient is the change v − old; it is the error v − target."),
+    *ways("VAL-43", f"The clipped value that is kept is wrong. {OF_TARGET}", "VAL-43b"),
+    *ways("VAL-44", f"The clipped value that is kept is wrong. {OF_NEW}", "VAL-44b"),
+    Mistake("VAL-33", "Values and old values are exchanged: the order is v, old, target, clip."),
     Mistake("VAL-09", "The squared error is clipped; the change of the value v − old is."),
     Mistake("VAL-10", "One branch is chosen for the whole batch; it is chosen for each sample."),
     Mistake("VAL-32", "Old values and targets are exchanged: the order is v, old, target, clip."),
