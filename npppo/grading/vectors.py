@@ -60,7 +60,7 @@ arrays may also be nested lists there, 1 stands for 1.0, and null is no answer. 
 
 and with the --salt that the vectors were made with, if any.
 
-Numbers a and b of an array, b the right one, agree where |a - b| <= 1e-6 |b| + 1e-8 max |b| + 1e-11;
+A number a of an array agrees with the right one, b, if |a - b| <= 1e-6 |b| + 1e-8 max |b| + 1e-11;
 where arguments are float32, 1e-4, 1e-5 and 1e-6 take the place of the three. What each function
 computes is written in the file that `npppo starter` makes.
 """

@@ -91,6 +91,8 @@ def _advantages(on: Switches, rollout: Rollout, gamma: float, lam: float) -> Arr
     T, E = rewards.shape
 
     alive, goes_on = masks(on, terminated, truncated)  # (T, E) each
+    if "any end ends all" in on:
+        goes_on = np.repeat(goes_on.min(axis=1, keepdims=True), E, axis=1)  # (T, E)
     successors = successor_values(on, rollout)  # (T, E)
     deltas = td_errors(on, rollout, successors, alive, gamma, lam)  # (T, E)
     if "δ masked" in on:
@@ -728,6 +730,11 @@ MISTAKES = {
             "The mask is applied to V(s_t) too; it belongs to the successor's value alone.",
             "baseline masked",
             "baseline masked at time limits too",
+        ),
+        *ways(
+            "GAE-89",
+            "An end in one environment stops the sum in all of them; each column has its own ends.",
+            "any end ends all",
         ),
     ],
 }

@@ -95,6 +95,8 @@ def _returns(
     discounts = bootstrap_discounts(on, gamma, truncated)
     if "no γ on bootstraps" in on:
         discounts[:] = 1
+    if "no γ on bootstraps but the last" in on:
+        discounts[:-1] = 1
 
     own = rewards_seen(on, rewards, terminated, truncated)
     if "γ on the reward" in on:
@@ -240,6 +242,7 @@ MISTAKES = {
             "RET-19",
             "The bootstrap is not discounted; the successor's value counts γ · next_values[t].",
             "no γ on bootstraps",
+            "no γ on bootstraps but the last",
             "last bootstrap not discounted",
             "bootstraps at time limits not discounted",
         ),
