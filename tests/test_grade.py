@@ -325,9 +325,9 @@ def test_a_file_that_hangs_everywhere_is_hurried_through():
     hanging = ("tanh", "relu", "approx_kl", "sgd_step", "linear_schedule")
     source = GAE + "".join(f"\ndef {name}(*x):\n    while True: pass\n" for name in hanging)
     start = time.monotonic()
-    marks = graded(source, " ".join(["gae", *hanging]), seconds="3")
-    # 3 + 1.5 + 0.75 + 2 * 0.4 s of them, and as much again would do for all else
-    assert time.monotonic() - start < 3 * len(hanging)
+    marks = graded(source, " ".join(["gae", *hanging]), seconds="2")
+    # 2 + 1 + 0.5 + 0.25 + 0.2 s of them, and as much again would do for all else
+    assert time.monotonic() - start < 2 * len(hanging)
     assert marks["gae"].status == "passed"
     assert all("It took too long" in marks[name].message for name in hanging)
 
@@ -610,7 +610,7 @@ RESULTS = [
 
 
 KINDS = [
-    *("tanh", "linear_backward", "mlp", "mlp_backward", "categorical_sample", "gaussian_entropy"),
+    *("tanh", "linear_backward", "mlp", "categorical_sample", "gaussian_entropy"),
     *("value_loss", "clip_grad_norm", "adam_step", "conjugate_gradient", "linear_schedule"),
 ]
 
