@@ -210,6 +210,9 @@ def _grade_class(folder: Path, decided: Assignment, salt: str, output: Path, job
     graded = []
     with ProcessPoolExecutor(jobs, initializer=_follow) as executor:
         for number, one in enumerate(grade_class(paths, decided, salt, executor), 1):
+            if one.died:  # by itself, so that it costs none but itself
+                with ProcessPoolExecutor(1, initializer=_follow) as alone:
+                    (one,) = grade_class([paths[number - 1]], decided, salt, alone)
             graded.append(one)
             marks = f"{one.report.score:g}/{one.report.max_score:g}" if one.report else one.error
             print(clean(f"{number}/{len(paths)}  {label(one, folder)}: {marks}"), flush=True)

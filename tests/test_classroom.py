@@ -6,12 +6,13 @@ import json
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import get_context, get_start_method
 from pathlib import Path
 
 import pytest
 from handins import assignment
 
+from npppo import cli
 from npppo.grading import classroom
 from npppo.grading.classroom import clusters_table, grade_class, marks_table, submissions
 from npppo.grading.grade import grade
@@ -95,6 +96,26 @@ def test_any_executor_gives_the_same(folder, graded, executor):
     with executor() as pool:
         others = list(grade_class(submissions(folder)[::3], TASKS, executor=pool))
     assert timeless(others) == timeless(graded)[::3]
+
+
+def end_at_bob(submission, *args):
+    if submission.name == "bob.py":
+        os._exit(9)
+    return grade(submission, *args)
+
+
+@pytest.mark.skipif(get_start_method() != "fork", reason="only a fork knows what is patched here")
+def test_a_process_that_dies_costs_only_its_file(tmp_path, monkeypatch, capsys):
+    """The pool is broken then, and what waited in it is graded again."""
+    (tmp_path / "class").mkdir()
+    for name in ("ann", "bob", "cem", "dan"):
+        (tmp_path / "class" / f"{name}.py").write_text(RIGHT)
+    monkeypatch.setattr(classroom, "grade", end_at_bob)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["grade", "--class", "class", "--jobs", "2"]) == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "marks.csv").read_text("utf-8"))))
+    assert [row["tanh"] for row in rows] == ["10", "", "10", "10"]
+    assert "process ended" in rows[1]["error"]
 
 
 def test_the_salt_reaches_the_grader(folder, monkeypatch):

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,13 @@ SUFFIXES = (".py", ".ipynb")
 
 @dataclass(frozen=True)
 class Graded:
-    """`report` is None where the file could not be graded, and `error` says why."""
+    """`report` is None where the file could not be graded, and `error` says why; `died` if that
+    was the end of the process that graded it, or another file beside it."""
 
     name: str
     report: Report | None
     error: str = ""
+    died: bool = False
 
 
 def submissions(folder: Path) -> list[Path]:
@@ -59,7 +61,14 @@ def grade_class(
 ) -> Iterator[Graded]:
     """Grade many files, in their order, one by one or on any executor."""
     one = partial(grade_path, assignment, salt)
-    return iter(executor.map(one, paths)) if executor else map(one, paths)
+    if executor is None:
+        yield from map(one, paths)
+        return
+    for path, future in [(path, executor.submit(one, path)) for path in paths]:
+        try:
+            yield future.result()
+        except BrokenExecutor as error:
+            yield Graded(str(path), None, f"the grader's process ended: {error}", died=True)
 
 
 def label(one: Graded, folder: Path) -> str:

@@ -28,7 +28,7 @@ from .excuse import (
 from .exercise import Case, Exercise
 from .exercises import EXERCISES, forward_of, observed, outcome, reference
 from .explain import example
-from .judge import VALUE, Fault
+from .judge import RANDOM, VALUE, Fault
 from .marks import Marked, load_messages, report_of, strata_right, ungraded, why_ungraded
 from .match import agree
 from .report import Report
@@ -277,7 +277,9 @@ def smallest(
     """The smallest case that is clearly wrong, and wrong by the named mistake if there is one."""
     exercise = tried.exercise
     kinds = {fault.kind for fault in tried.faults if fault is not None}
-    if STOPPED in kinds or (tried.manners and (tried.right or found.id == tried.manners.kind)):
+    if kinds & {STOPPED, RANDOM} or (
+        tried.manners and (tried.right or found.id == tried.manners.kind)
+    ):
         return None
     kinds = kinds & {found.id} or kinds  # a fault that has a name is shown, not another one
     answer, _ = answers(parts)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from glob import glob
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ SILENT_MODULES = ("_posixshmem",)
 LOOKS = {"os.listdir", "os.scandir", "os.chdir"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 PACKAGES = ("site-packages", "dist-packages")
-FILES = 32  # that may be opened for writing, each up to the limit of a file's size
+FILES = 256  # that may be opened for writing, each up to the limit of a file's size
 # Where extension modules find what they are linked with.
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 
@@ -111,7 +112,10 @@ class Guard:
         libraries += os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         readable = [*self.standard, *self.numpy, *filter(None, libraries)]
-        installed = [os.path.join(path, name) for path in self.standard for name in PACKAGES]
+        below = [*self.standard, *libraries, *(f"{path}/python*" for path in libraries if path)]
+        installed = [
+            place for path in below for name in PACKAGES for place in glob(f"{path}/{name}")
+        ]
         never = [package, os.path.dirname(self.numpy[0]), *installed]
         return readable, [self.room, self.null], never
 

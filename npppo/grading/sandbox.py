@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -86,7 +87,7 @@ class Limits:
     total_seconds: float = 30.0
     cpu_seconds: int = 60
     memory: int = 2 << 30
-    file: int = 16 << 20
+    file: int = 4 << 20
     output: int = 10_000
 
 
@@ -188,6 +189,7 @@ class Sandbox:
         self._names: list[str] = []
         self._printed = ""
         self._loaded: Loaded | None = None
+        self._held: frozenset[str] = frozenset()
         self._spent = 0.0  # seconds, in calls
         self._process: _Process | None = _Process(self.limits)
 
@@ -223,7 +225,7 @@ class Sandbox:
             return self._load()
         except _Lost as lost:
             self.close()
-            return Loaded(failure=lost.why)
+            return Loaded(held=self._held, failure=lost.why)
 
     def _load(self) -> Loaded:
         if self._loaded is not None:
@@ -241,9 +243,9 @@ class Sandbox:
         process.send("load", process.room, limits, seconds, self._chunks, self._names)
         # What held is said before the submission runs, and so is no claim of the submission's.
         (names,) = _fields(process.receive(time.monotonic() + START_SECONDS), "held", list)
-        held = frozenset(HELD[name] for name in _texts(names) if name in HELD)
+        self._held = frozenset(HELD[name] for name in _texts(names) if name in HELD)
         message = process.receive(time.monotonic() + seconds + GRACE_SECONDS)
-        self._loaded = _loaded(message, self._names, held)
+        self._loaded = _loaded(message, self._names, self._held)
         return self._loaded
 
     def call(self, calls: Sequence[Call], answer: Answer | None = None) -> list[Outcome]:
@@ -327,13 +329,21 @@ def _error(record: Any) -> Error:
     types = (str, str, str, (int, type(None)), bool)
     given = ("error", *record) if type(record) is tuple else None
     kind, message, file, line, missing = _fields(given, "error", *types)
-    kind, message, file = (harmless(text[:TEXT]) for text in (kind, message, file))
-    return Error(kind, message, file, line, missing)
+    return Error(_steady(kind), _steady(message), _steady(file), line, missing)
+
+
+# The name of the submission's folder, and where an object lies, are others each time.
+CHANGING = re.compile(r"(npppo-)[a-z0-9_]{8}|\b(0x)[0-9a-f]{6,16}\b")
+
+
+def _steady(text: str) -> str:
+    """Harmless, of bounded length, and the same whenever the submission runs."""
+    return harmless(CHANGING.sub(r"\1\2…", text[:TEXT]))
 
 
 def _texts(items: list[Any]) -> tuple[str, ...]:
     _demand(len(items) <= MOST and all(type(x) is str for x in items))
-    return tuple(harmless(x[:TEXT]) for x in items)
+    return tuple(map(_steady, items))
 
 
 def _question(message: Any) -> tuple[str, tuple[Any, ...]]:
@@ -539,6 +549,7 @@ class _Process:
 
     def printed(self) -> str:
         text = bytes(self._kept).decode("utf-8", "replace").replace("\r\n", "\n")
+        text = CHANGING.sub(r"\1\2…", text)
         return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
     def close(self) -> None:

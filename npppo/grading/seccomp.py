@@ -2,9 +2,10 @@
 
 `landlock` guards files. A filter of system calls, which Linux has had since 3.5, refuses what else
 no solution needs: new processes, sockets of any kind, signals and limits for others, changes of
-owners and permissions, shared memory that would stay behind, and what is root's alone. Nothing
-that the process does later takes the filter away, and root is held by it too. On other systems
-and processors `refuse_calls` does nothing.
+owners and attributes, leases, memory that no limit counts or that would stay behind, and what is
+root's alone. Calls that are newer than this list are unknown to the process. It gives up all
+capabilities but that to read, and ends with its parent. Nothing that it does later takes this
+away, and root is held too. On other systems and processors `refuse_calls` does nothing.
 
 Source: Linux, Documentation/userspace-api/seccomp_filter.rst, include/uapi/linux/seccomp.h and
 filter.h; the numbers are those of asm/unistd_64.h (x86-64) and asm-generic/unistd.h (arm64).
@@ -26,10 +27,9 @@ REFUSED = """
     setrlimit 160 164, setpriority 141 140, ioprio_set 251 30, sched_setaffinity 203 122,
     sched_setscheduler 144 119, sched_setparam 142 118, sched_setattr 314 274,
     migrate_pages 256 238, move_pages 279 239,
-    chmod 90 -, fchmod 91 52, fchmodat 268 53, fchmodat2 452 452,
-    chown 92 -, fchown 93 55, lchown 94 -, fchownat 260 54,
-    utime 132 -, utimes 235 -, futimesat 261 -, utimensat 280 88,
-    setxattr 188 5, lsetxattr 189 6, fsetxattr 190 7, setxattrat 463 463,
+    chown 92 -, fchown 93 55, lchown 94 -, fchownat 260 54, fallocate 285 47,
+    memfd_create 319 279, memfd_secret 447 447, io_setup 206 0, inotify_init 253 -,
+    inotify_init1 294 26, setxattr 188 5, lsetxattr 189 6, fsetxattr 190 7, setxattrat 463 463,
     removexattr 197 14, lremovexattr 198 15, fremovexattr 199 16, removexattrat 466 466,
     shmget 29 194, semget 64 190, msgget 68 186, mq_open 240 180, mq_unlink 241 181,
     io_uring_setup 425 425, io_uring_enter 426 426, io_uring_register 427 427,
@@ -44,8 +44,19 @@ REFUSED = """
     swapon 167 224, swapoff 168 225, acct 163 89, quotactl 179 60, quotactl_fd 443 443,
     settimeofday 164 170, clock_settime 227 112, adjtimex 159 171, clock_adjtime 305 266,
     sethostname 170 161, setdomainname 171 162, syslog 103 116"""
+# What seems to be done and is not: files that are copied take permissions and times along.
+IN_VAIN = """
+    chmod 90 -, fchmod 91 52, fchmodat 268 53, fchmodat2 452 452,
+    utime 132 -, utimes 235 -, futimesat 261 -, utimensat 280 88"""
 # What is refused in part, as `program` says.
-IN_PART = "clone 56 220, clone3 435 435, kill 62 129, tgkill 234 131, prlimit64 302 261"
+IN_PART = """
+    clone 56 220, clone3 435 435, kill 62 129, tgkill 234 131, prlimit64 302 261,
+    fcntl 72 25, ioctl 16 29, prctl 157 167"""
+NEWEST = 467  # the last number that was looked at when this list was made
+# Of fcntl: who gets signals of a file and which, leases, notices, the size of a pipe.
+OF_OTHERS = (8, 10, 15, 1024, 1026, 1031)
+# Of ioctl: whether it is a terminal and how large, what there is to read, and how.
+OF_TERMINALS = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 
 # {what a processor is called: (what the kernel calls it, the column of its numbers)}
 PROCESSORS = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
@@ -53,11 +64,14 @@ OTHER_NUMBERS = 0x40000000  # x86-64 has a second set of numbers (x32) from here
 
 # Instructions of the filter and what they end with.
 LOAD, EQUAL, AT_LEAST, HAS_BITS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-ALLOW, NOT_PERMITTED, NOT_KNOWN = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38
+ALLOW, NOTHING, NOT_PERMITTED, NOT_KNOWN = 0x7FFF0000, 0x00050000, 0x00050001, 0x00050026
 # Where the number, the processor and the halves of the arguments stand.
 NUMBER, PROCESSOR, ARGUMENT = 0, 4, 16
-THREAD = 0x00010000  # of clone: no process of its own
-NO_NEW_PRIVILEGES, SET_FILTER, FILTER = 38, 22, 2  # of prctl
+THREAD, NAMESPACES = 0x00010000, 0x7E020000  # of clone: no process of its own; a world of its own
+NO_NEW_PRIVILEGES, SET_FILTER, FILTER, END_WITH_PARENT = 38, 22, 2, 1  # of prctl
+KILL = 9
+CAPABILITIES = 0x20080522  # the version of capset's arguments
+KEPT = 0b110, 0b010, 0  # to read files whatever their permissions: those that landlock leaves
 
 Instruction = tuple[int, int, int, int]  # code, to skip if so, to skip if not so, operand
 
@@ -72,12 +86,18 @@ def program(machine: str, own: int) -> list[Instruction]:
     """The filter for a processor, and for a process with the number `own`."""
     processor, column = PROCESSORS[machine]
     allow, refuse = (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, NOT_PERMITTED)
-    threads = [(LOAD, 0, 0, ARGUMENT), (HAS_BITS, 0, 1, THREAD), allow, refuse]
-    itself = [(LOAD, 0, 0, ARGUMENT), (EQUAL, 0, 1, own), allow, refuse]
-    third = ARGUMENT + 2 * 8  # of prlimit64: the new limits; without, it only reads
+    first, second, third = (ARGUMENT + 8 * i for i in range(3))
+    threads = [(LOAD, 0, 0, first), (HAS_BITS, 1, 0, NAMESPACES), (HAS_BITS, 1, 0, THREAD)]
+    itself = [(LOAD, 0, 0, first), (EQUAL, 0, 1, own), allow, refuse]
+    # of prlimit64: the new limits; without, it only reads
     reading = [(LOAD, 0, 0, third), (EQUAL, 0, 3, 0), (LOAD, 0, 0, third + 4), (EQUAL, 0, 1, 0)]
+    fcntl = [(EQUAL, len(OF_OTHERS) - i, 0, k) for i, k in enumerate(OF_OTHERS)]
+    ioctl = [(EQUAL, len(OF_TERMINALS) - i, 0, k) for i, k in enumerate(OF_TERMINALS)]
     rules: dict[str, list[Instruction]] = {
-        "clone": threads,
+        "clone": [*threads, refuse, allow],
+        "fcntl": [(LOAD, 0, 0, second), *fcntl, allow, refuse],
+        "ioctl": [(LOAD, 0, 0, second), *ioctl, refuse, allow],
+        "prctl": [(LOAD, 0, 0, first), (EQUAL, 0, 1, END_WITH_PARENT), refuse, allow],
         # Its arguments lie where no filter can see them; without it, threads are made by clone.
         "clone3": [(RETURN, 0, 0, NOT_KNOWN)],
         "kill": itself,
@@ -92,8 +112,11 @@ def program(machine: str, own: int) -> list[Instruction]:
         (AT_LEAST, 0, 1, OTHER_NUMBERS),
         refuse,
     ]
+    lines += [(AT_LEAST, 0, 1, NEWEST + 1), (RETURN, 0, 0, NOT_KNOWN)]
     for number in numbers(REFUSED, column).values():
         lines += [(EQUAL, 0, 1, number), refuse]
+    for number in numbers(IN_VAIN, column).values():
+        lines += [(EQUAL, 0, 1, number), (RETURN, 0, 0, NOTHING)]
     for name, number in numbers(IN_PART, column).items():
         lines += [(EQUAL, 0, len(rules[name]), number), *rules[name]]
     return [*lines, allow]
@@ -113,6 +136,10 @@ def refuse_calls() -> bool:
     lines = program(machine, os.getpid())
     content = create_string_buffer(b"".join(pack("=HBBI", *line) for line in lines))
     system = CDLL(None)
+    system.prctl(END_WITH_PARENT, KILL, 0, 0, 0)
+    for kept in KEPT:  # as much of it as there is
+        if system.capset(pack("=Ii", CAPABILITIES, 0), pack("=6I", kept, kept, 0, 0, 0, 0)) == 0:
+            break
     # struct sock_fprog: how many instructions, and where they are
     return bool(
         system.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
