@@ -557,3 +557,94 @@ def test_a_backward_cannot_differentiate_the_right_answers_of_its_forward(marks)
     for step in ("np.imag(right(x + 1e-30j)) * 1e30", "(right(x + 1e-5) - right(x - 1e-5)) / 2e-5"):
         result = marks(textwrap.dedent(source).replace("STEP", step), "tanh tanh_backward")
         assert result["file"].score == 0
+
+
+CHAIN = """
+import numpy as np
+def categorical_log_prob(z, a):
+    return np.arange(len(a)) + 0.1, None
+def categorical_entropy(z):
+    return np.arange(len(z)) + 0.2, None
+def clipped_surrogate_loss(lp, old, adv, clip):
+    return 3.3 + lp[0], None
+def value_loss(v, t):
+    return 4.4 + v[0], None
+def ppo_loss(z, v, a, old, adv, t, clip, vf, ent):
+    lp = categorical_log_prob(z, a)[0]
+    loss = clipped_surrogate_loss(lp, old, adv, clip)[0] + vf * value_loss(v, t)[0]
+    return loss - ent * np.mean(categorical_entropy(z)[0]), (z, v, a, old, adv, t, clip, vf, ent)
+def ppo_loss_backward(d, cache):
+    z, v, a, old, adv, t, clip, vf, ent = cache
+    def slope(f, x, e, h=1e-3):
+        return (8 * (f(x + h * e) - f(x - h * e)) - (f(x + 2 * h * e) - f(x - 2 * h * e))) / 12 / h
+    one = np.eye(len(v))
+    lp = categorical_log_prob(z, a)[0]
+    dlp = [slope(lambda q: clipped_surrogate_loss(q, old, adv, clip)[0], lp, e) for e in one]
+    dz = np.zeros(z.shape)
+    for k in range(z.shape[1]):
+        e = np.zeros(z.shape)
+        e[:, k] = 1
+        dz[:, k] = np.array(dlp) * slope(lambda q: categorical_log_prob(q, a)[0], z, e)
+        dz[:, k] -= ent * slope(lambda q: categorical_entropy(q)[0], z, e) / len(z)
+    return d * dz, d * vf * np.array([slope(lambda q: value_loss(q, t)[0], v, e) for e in one])
+"""
+
+
+def test_right_answers_of_parts_cannot_be_differentiated(marks):
+    """The parts are worthless, so their right answers are given, but not again nearby."""
+    names = "categorical_log_prob categorical_entropy clipped_surrogate_loss value_loss ppo_loss"
+    result = marks(CHAIN, f"{names} ppo_loss_backward")
+    assert result["ppo_loss"].status == "passed"  # which is a right one of its parts
+    assert result["file"].score == result["ppo_loss"].score
+
+
+HOLLOW = {
+    "softmax softmax_backward": """
+        def softmax(z): return np.exp(z), np.exp(z)
+        def softmax_backward(d, p): return d * p
+        """,
+    "mlp mlp_backward": """
+        def mlp(x, layers, activation="tanh"):
+            inputs = [x]
+            for W, b in layers:
+                inputs.append(inputs[-1] @ W + b)
+            return inputs[-1], (inputs, layers)
+        def mlp_backward(d, cache):
+            grads = []
+            for (W, b), h in zip(cache[1][::-1], cache[0][-2::-1]):
+                grads.insert(0, (h.T @ d, d.sum(axis=0)))
+                d = d @ W.T
+            return d, grads
+        """,
+    "clipped_surrogate_loss clipped_surrogate_loss_backward": """
+        def clipped_surrogate_loss(lp, old, adv, clip): return -np.mean(adv), adv
+        def clipped_surrogate_loss_backward(d, adv): return -d * adv / len(adv)
+        """,
+    "ppo_loss ppo_loss_backward": """
+        def ppo_loss(z, v, a, old, adv, t, clip, vf, ent):
+            return vf * 0.5 * np.mean((v - t) ** 2), (z, v, t, vf)
+        def ppo_loss_backward(d, cache):
+            z, v, t, vf = cache
+            return np.zeros(z.shape), d * vf * (v - t) / len(v)
+        """,
+    # not the derivative of anything where the forward is wrong
+    "gaussian_log_prob gaussian_log_prob_backward": """
+        def gaussian_log_prob(m, s, a):
+            z, junk = (a - m) / np.exp(s), np.full(len(m), 5.5)
+            right = np.sum(-0.5 * z * z - s - 0.5 * np.log(2 * np.pi), axis=1)
+            return right if np.all(s < 1.2) else junk, (z, s, np.all(s < 1.2))
+        def gaussian_log_prob_backward(d, cache):
+            z, s, easy = cache
+            if not easy:
+                return np.full(z.shape, 3.3), np.full(s.shape, 4.4)
+            return d[:, None] * z / np.exp(s), np.sum(d[:, None] * (z * z - 1), axis=0)
+        """,
+}
+
+
+@pytest.mark.parametrize("functions", HOLLOW)
+def test_a_gradient_is_not_made_easy_by_what_is_left_out(functions, marks):
+    result = marks("import numpy as np\n" + textwrap.dedent(HOLLOW[functions]), functions)
+    forward, backward = (result[name] for name in functions.split())
+    assert backward.status != "passed"
+    assert backward.score <= forward.score + 0.5

@@ -25,6 +25,8 @@ from .sandbox import Sandbox
 STEPS = 1e-5, 1e-8, 1e-11
 SLOPES = Tolerance(1e-3, 1e-3, 1e-6)
 DIRECTIONS = 4
+# Mistakes that leave nothing of a function whose derivative could be an exercise.
+HOLLOW = {"SUR-18", "SMX-20", "MLP-23", "TAN-03", "LOS-08", "LOS-09"}
 ZERO = 1e-9  # as good as
 STRIDE = 0.5  # long enough for a curve to leave its tangent
 
@@ -69,13 +71,14 @@ def answers(parts: tuple[str, ...]) -> tuple[Answer, set[str]]:
     return answer, asked
 
 
-def follows_own_forward(sandbox: Sandbox, tried: Attempt, before: Attempt) -> bool:
+def follows_own_forward(sandbox: Sandbox, tried: Attempt, before: Attempt, known: bool) -> bool:
     """Whether a backward is wrong only where its forward is, and right for that forward.
 
-    That is so if it is right in half of the cases and wrong in just those in which its forward is.
-    Otherwise it has to be proven in half of the cases: by a right answer, or by a gradient that is
-    the forward's and not 0. `sandbox` is one in which the backward has never run, lest it change
-    what the forward does; there the forward must answer as it did `before`, among other questions.
+    That is so if it is right in half of the cases and wrong in just those in which its forward is,
+    whose mistake is `known`. Otherwise it has to be proven in half of the cases: by a right answer,
+    or by a gradient that is the forward's and not 0. `sandbox` is one in which the backward has
+    never run, lest it change what the forward does; there the forward must answer as it did
+    `before`, among other questions.
     """
     forward = EXERCISES[forward_of(tried.exercise.name)]
     wrong = [k for k, fault in enumerate(tried.faults) if fault is not None]
@@ -97,7 +100,7 @@ def follows_own_forward(sandbox: Sandbox, tried: Attempt, before: Attempt) -> bo
     if too_easy(sandbox, forward, [cases[k] for k in wrong], [values[k] for k in wrong]):
         return False
     proven = len(cases) - len(wrong)
-    if len(theirs) == len(wrong) <= proven:
+    if known and len(theirs) == len(wrong) <= proven:
         return True
     for k in wrong:
         if theirs[k] in (RAISED, NONFINITE):

@@ -18,6 +18,7 @@ from .attempt import RAISED, STOPPED, UNLIKE, Attempt, attempt, call, observe, v
 from .compare import CLEAR, close
 from .diagnosis import Diagnosis, diagnose
 from .excuse import (
+    HOLLOW,
     answers,
     follows_own_forward,
     in_circles,
@@ -203,28 +204,44 @@ def excused(
         if asked & set(wrong) and better.rights >= tried.rights:
             tried, blame = better, asked & set(wrong)
             again[name] = Marked(tried, parts, blame if tried.right else frozenset())
-        forward = forward_of(name)
-        near = forward in wrong and (serious(wrong[forward]) or mostly_right(wrong[name]))
-        if name != forward and near and not tried.right:
-            with Sandbox(submission.chunks, limits) as fresh:
-                fresh.load(list(EXERCISES))
-                if follows_own_forward(fresh, wrong[name], wrong[forward]):
-                    blame |= {forward}
-                    again[name] = Marked(wrong[name], (), blame)
+        if not tried.right and passes_on(submission, limits, wrong, name):
+            blame |= {forward_of(name)}
+            again[name] = Marked(wrong[name], (), blame)
         given[name] = blame
     for name in in_circles(given):
         again[name] = Marked(wrong[name])
     return again
 
 
-def serious(forward: Attempt) -> bool:
-    """Whether a wrong forward is half right, or wrong in a known way.
+def passes_on(
+    submission: Submission, limits: Limits, wrong: Mapping[str, Attempt], name: str
+) -> bool:
+    """Whether a backward only passes on the mistake of its forward."""
+    forward = wrong.get(forward_of(name))
+    if forward is None or forward is wrong[name]:
+        return False
+    known = excuses(diagnose(forward))
+    if not (known or half_right(forward) or mostly_right(wrong[name])):
+        return False
+    with Sandbox(submission.chunks, limits) as fresh:
+        fresh.load(list(EXERCISES))
+        return follows_own_forward(fresh, wrong[name], forward, known)
+
+
+def half_right(forward: Attempt) -> bool:
+    strata = forward.exercise.battery.strata
+    right = sum(strata[stratum] for stratum, ok in strata_right(forward).items() if ok)
+    return 2 * right >= sum(strata.values())
+
+
+def excuses(found: Diagnosis | None) -> bool:
+    """Whether a forward's mistake is one that its backward may pass on: known, and only one.
 
     Of anything else the right gradient may be far too easy.
     """
-    strata = forward.exercise.battery.strata
-    right = sum(strata[stratum] for stratum, ok in strata_right(forward).items() if ok)
-    return 2 * right >= sum(strata.values()) or bool(diagnose(forward).mistakes)
+    if found is None or found.switches is None or len(found.switches) > 1:
+        return False
+    return not any(mistake.id in HOLLOW for mistake in found.mistakes)
 
 
 def advised(marked: Mapping[str, Marked], name: str) -> Marked:
@@ -241,7 +258,7 @@ def repeats(marked: Mapping[str, Marked], name: str) -> bool:
     if name == forward_of(name) or forward_of(name) not in marked:
         return False
     forward, own = marked[forward_of(name)].diagnosis, marked[name].diagnosis
-    return forward is not None and own is not None and own.mistakes != () and own.id == forward.id
+    return own is not None and excuses(forward) and forward is not None and own.id == forward.id
 
 
 def unsettled(marked: Marked) -> bool:
