@@ -26,7 +26,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Whenever the power goes, `path` is either what it was before or whole. A link stays one, and a
     pipe or a device is written to, not replaced.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         with open(path, "wb") as file:
             write(file)

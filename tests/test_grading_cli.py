@@ -282,6 +282,8 @@ def test_a_link_is_followed_and_a_pipe_written_to(home, capsys):
     (home / "link").symlink_to("report")
     assert call(*line, "link") == 0
     assert (home / "link").is_symlink() and "score 10/20" in (home / "report").read_text()
+    (home / "loop").symlink_to("loop")
+    assert call(*line, "loop") == 0
     os.mkfifo("pipe")
     reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
     assert call(*line, "pipe") == 0

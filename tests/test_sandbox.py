@@ -1030,3 +1030,11 @@ def test_no_text_of_a_submission_moves_the_cursor():
     assert (error.type, error.message) == ("\ufffd[2J", "a  \ufffdb c")
     got = outcome(body(r"return type('ok\r', (), {})()"))
     assert got.value == Opaque("an ok ")
+
+
+def test_packages_are_hidden_wherever_the_standard_library_lies(tmp_path):
+    """Brackets in a path are no pattern."""
+    library = tmp_path / "[course]" / "lib"
+    (library / "site-packages").mkdir(parents=True)
+    _, _, never = guard.Guard(str(tmp_path), [str(library)]).left_with()
+    assert str(library / "site-packages") in never

@@ -42,7 +42,7 @@ from .sandbox import Call, Opaque, Outcome, Sandbox
 RAISED = "raised"
 STOPPED = "stopped"  # out of time, dead, or not run because of that
 FORWARD = "forward"  # a backward function whose own forward raised
-EXCESS = 100
+EXCESS = 100  # times as many numbers as were expected
 LAYOUT = "FORM-08"  # depends on how an argument lies in memory
 
 Answer = Callable[[str, tuple[Any, ...]], Any]

@@ -67,6 +67,15 @@ def differing(a: Array, b: Array, tolerance: Tolerance) -> Array:
     return np.flatnonzero(~same)
 
 
+def flat(tree: Any) -> Any:
+    """All numbers of a result in one vector; what is no number makes it empty."""
+    if isinstance(tree, list | tuple):
+        return np.concatenate([flat(x) for x in tree]) if len(tree) else np.zeros(0)
+    if isinstance(tree, np.ndarray | np.number | float | int):
+        return np.ravel(np.asarray(tree, float))
+    return np.zeros(0)
+
+
 def finite(result: Any) -> bool:
     """Whether every number of a result is."""
     if isinstance(result, list | tuple):

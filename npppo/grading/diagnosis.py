@@ -6,23 +6,18 @@ from collections import Counter
 from dataclasses import dataclass
 
 from .attempt import FORWARD, LAYOUT, RAISED, STOPPED, UNLIKE, Attempt
-from .excuse import flat
+from .compare import flat
 from .exercise import Mistake, Switches
 from .judge import CHANGED, COUNT, INTEGER, NONE, RANDOM, SHAPE, TYPE, Fault
 from .laws import broken_law
 from .match import Variants
 from .observe import observation
 
-# Faults that have a name of their own, with what there is to add to what is said of each.
-FORMS = {
-    NONE: "",
-    COUNT: "",
-    SHAPE: "",
-    INTEGER: "",
-    TYPE: "",
+# Faults that have a name of their own, and what there is to add to what is said of some.
+FORMS = {NONE, COUNT, SHAPE, INTEGER, TYPE, CHANGED, RANDOM, LAYOUT}
+ADVICE = {
     CHANGED: " A function leaves its arguments as they are: work on a copy.",
     RANDOM: " Does it keep something between calls, or draw random numbers of its own?",
-    LAYOUT: "",
 }
 
 
@@ -126,4 +121,4 @@ def first(attempt: Attempt, kind: str | None = None) -> Fault:
 def of_form(fault: Fault) -> Diagnosis:
     if fault.kind not in FORMS:
         return Diagnosis(None, fault.sentence)
-    return Diagnosis(fault.kind, fault.sentence + FORMS[fault.kind])
+    return Diagnosis(fault.kind, fault.sentence + ADVICE.get(fault.kind, ""))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .attempt import RAISED, Answer, Attempt, attempt, call
-from .compare import CLEAR, SINGLE, Tolerance, close
+from .compare import CLEAR, SINGLE, Tolerance, close, flat
 from .exercise import Case, Exercise
 from .exercises import DIFFERENTIABLE, EXERCISES, forward_of, has_backward, reference
 from .judge import NONFINITE
@@ -216,15 +216,6 @@ def moved(tree: Any, v: Any, step: float) -> Any:
     if isinstance(tree, list | tuple):
         return type(tree)(moved(x, d, step) for x, d in zip(tree, v, strict=True))
     return tree + step * v
-
-
-def flat(tree: Any) -> Any:
-    """All numbers of a result in one vector; what is no number makes it empty."""
-    if isinstance(tree, list | tuple):
-        return np.concatenate([flat(x) for x in tree]) if len(tree) else np.zeros(0)
-    if isinstance(tree, np.ndarray | np.number | float | int):
-        return np.ravel(np.asarray(tree, float))
-    return np.zeros(0)
 
 
 def in_circles(given: Mapping[str, frozenset[str]]) -> set[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from glob import glob
+from glob import escape, glob
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,8 @@ class Guard:
         libraries += os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         readable = [*self.standard, *self.numpy, *filter(None, libraries)]
-        below = [*self.standard, *libraries, *(f"{path}/python*" for path in libraries if path)]
+        below = [escape(path) for path in [*self.standard, *libraries]]
+        below += [f"{escape(path)}/python*" for path in libraries if path]
         installed = [
             place for path in below for name in PACKAGES for place in glob(f"{path}/{name}")
         ]

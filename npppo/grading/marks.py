@@ -11,9 +11,8 @@ import numpy as np
 from .. import contract
 from .assignment import Assignment, Task
 from .attempt import FORWARD, RAISED, STOPPED, Attempt
-from .compare import CLEAR, close, differing
+from .compare import CLEAR, close, differing, flat
 from .diagnosis import Diagnosis
-from .excuse import flat
 from .exercise import Case
 from .exercises import forward_of
 from .judge import Fault

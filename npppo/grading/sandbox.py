@@ -51,6 +51,7 @@ from .codec import (
     read_frame,
     unpack,
 )
+from .compare import flat
 from .exercise import Product, Rng
 
 __all__ = ["Call", "Error", "Limits", "Loaded", "Opaque", "Outcome", "Sandbox"]
@@ -390,7 +391,7 @@ def _near_another(asked: Asked, name: str, args: Any) -> bool:
 
     A loop over single numbers may come near one that was before.
     """
-    numbers = _numbers(args)
+    numbers = flat(args)
     if len(numbers) <= 2:
         return False
     others = asked.setdefault((name, _form(args)), [])
@@ -410,13 +411,6 @@ def _form(tree: Any) -> str:
     if isinstance(tree, list | tuple):
         return "(" + ",".join(map(_form, tree)) + ")"
     return str(np.shape(tree))
-
-
-def _numbers(tree: Any) -> Any:
-    if isinstance(tree, list | tuple):
-        return np.concatenate([np.zeros(0), *map(_numbers, tree)])
-    plain = isinstance(tree, np.ndarray | np.number | float | int)
-    return np.ravel(np.asarray(tree, float)) if plain else np.zeros(0)
 
 
 def _identical(a: Any, b: Any) -> bool:

@@ -42,15 +42,16 @@ def read_submission(path: str | Path) -> Submission:
     try:
         if path.exists() and not path.is_file():
             raise UnreadableError(f"{path} is a device or a pipe; hand in a file")
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise UnreadableError(
+                f"{path} has {size >> 20} MB, expected at most {LARGEST_FILE >> 20}"
+            )
         data = path.read_bytes()
     except FileNotFoundError:
         raise UnreadableError(f"there is no file {path}") from None
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > LARGEST_FILE:
-        raise UnreadableError(
-            f"{path} has {len(data) >> 20} MB, expected at most {LARGEST_FILE >> 20}"
-        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -60,10 +61,10 @@ def read_submission(path: str | Path) -> Submission:
     if not text.strip():
         raise UnreadableError(f"{path} is empty")
     chunks = cells(path, text) if path.suffix == ".ipynb" else [(path.name, text)]
-    size = sum(len(source) for _, source in chunks)
-    if size > LARGEST_CODE:
+    length = sum(len(source) for _, source in chunks)
+    if length > LARGEST_CODE:
         raise UnreadableError(
-            f"{path} has {size >> 10} kB of code, expected at most {LARGEST_CODE >> 10}"
+            f"{path} has {length >> 10} kB of code, expected at most {LARGEST_CODE >> 10}"
         )
     for label, source in chunks:
         try:

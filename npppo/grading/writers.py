@@ -71,8 +71,12 @@ def said(report: Report) -> list[str]:
 
 def explanation(f: FunctionReport) -> list[str]:
     """Message first, then the example, then the rest."""
-    message = clean(f.message) + (f"  [{f.mistake}]" if f.mistake else "")
-    return wrap(message, WIDTH) + evidence(f)
+    return wrap(named(f), WIDTH) + evidence(f)
+
+
+def named(f: FunctionReport) -> str:
+    """The message, with the id of the mistake if it has one."""
+    return clean(f.message) + (f"  [{f.mistake}]" if f.mistake else "")
 
 
 def evidence(f: FunctionReport) -> list[str]:
@@ -198,7 +202,7 @@ def prairielearn(report: Report) -> str:
             "description": f.see,
             "points": f.score,
             "max_points": f.max_score,
-            "message": clean(f.message) + (f"  [{f.mistake}]" if f.mistake else ""),
+            "message": named(f),
             "output": "\n".join(evidence(f)),
         }
         for f in report.functions
