@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ class Spaces:
                 f"the action space is {action}, expected Discrete or a Box of floating numbers"
             )
         self.observation, self.action = observation, action
+        self._shape = tuple(observation.shape)
         self._one_hot = isinstance(observation, Discrete)
         self._scaled = (
             isinstance(observation, Box)
@@ -93,8 +95,8 @@ class Spaces:
     def encode(self, observations: Any) -> Array:
         """Observations (N, ...) as the agent reads them: (N, D)."""
         array = np.asarray(observations)
-        if array.shape[1:] != self.observation.shape or not array.ndim:
-            expected = ", ".join(["N", *map(str, self.observation.shape)])
+        if array.shape[1:] != self._shape or not array.ndim:
+            expected = ", ".join(["N", *map(str, self._shape)])
             raise ValueError(f"the observations have shape {array.shape}, expected ({expected})")
         if self._one_hot:
             return self._one_hots(array)
@@ -146,7 +148,7 @@ def difference(saved: dict[str, Any], own: dict[str, Any]) -> tuple[str, Any, An
             return fact, saved.get(fact), own.get(fact)
     for fact in ("low", "high") if own["type"] == "Box" else ():
         one, other = (np.broadcast_to(space[fact], own["shape"]) for space in (saved, own))
-        differs = ~np.isclose(one, other, rtol=0, atol=0, equal_nan=True)
+        differs = (one != other) & ~(np.isnan(one) & np.isnan(other))
         if differs.any():
             where = tuple(np.argwhere(differs)[0].tolist())
             return f"{fact}{list(where)}", one[where], other[where]
@@ -178,14 +180,18 @@ def quiet() -> np.errstate:
     return np.errstate(over="ignore", under="ignore", invalid="ignore")
 
 
-def expect_copyable(env: Any) -> None:
+def expect_copyable(env: VectorEnv[Any, Any, Any]) -> None:
     """Raise TypeError, before a copy is begun, for an environment that cannot be copied."""
+    from gymnasium.vector import AsyncVectorEnv
+
     try:
+        if isinstance(env.unwrapped, AsyncVectorEnv):  # its copy would close the original's pipes
+            raise TypeError("it runs in processes of its own")
         copy.deepcopy(env)
     except Exception as error:  # whatever its parts raise
         raise TypeError(
-            f"the environment {env} cannot be copied ({error}); expected one that can, "
-            "or a copy by save(path) and load(path, another environment)"
+            f"the environment {env} cannot be copied ({error}), expected one that can; "
+            "or copy by save(path) and load(path, another environment)"
         ) from None
 
 
@@ -217,7 +223,7 @@ CHECKED = ("observations", "rewards", "ends of episodes")
 
 def _crc(arrays: Sequence[Array], crc: int = 0) -> int:
     for array in arrays:
-        crc = zlib.crc32(np.ascontiguousarray(array), crc)
+        crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
     return crc
 
 
@@ -349,14 +355,14 @@ class Player:
         with _explained(self.spaces):
             for t in range(T):
                 action = self.spaces.decode(act(t, observations[t]))
-                following, reward, term, trunc, info = self.env.step(action)
+                following, *outcome, info = self.env.step(action)
                 encoded = self.spaces.encode(following)  # (E, D)
-                shapes = len(encoded), np.shape(reward), np.shape(term), np.shape(trunc)
-                if shapes != (E, (E,), (E,), (E,)):  # NumPy would make (1,) fit
-                    raise ValueError(
-                        f"a step gave {shapes[0]} observations, rewards of shape {shapes[1]}, "
-                        f"terminated of {shapes[2]} and truncated of {shapes[3]}, expected {E} "
-                        f"observations and ({E},)"
+                reward, term, trunc = map(np.asarray, outcome)  # (E,) each
+                if not (len(encoded) == E and reward.shape == term.shape == trunc.shape == (E,)):
+                    raise ValueError(  # before NumPy makes (1,) fit
+                        f"a step gave {len(encoded)} observations, rewards of shape "
+                        f"{reward.shape}, terminated of {term.shape} and truncated of "
+                        f"{trunc.shape}, expected {E} observations and ({E},)"
                     )
                 observations[t + 1] = encoded
                 rewards[t], terminated[t], truncated[t] = reward, term, trunc
@@ -448,7 +454,7 @@ class Player:
         observations, checksums = self._reset(self._seed)
         observations = observations.astype(self._observations.dtype)
         for actions in self._actions:
-            played = self._step(observations, len(actions), lambda t, _, a=actions: a[t])
+            played = self._step(observations, len(actions), partial(_again, actions))
             observations, checksums = played.observations[-1], played.checksums(checksums)
         differs = [
             name
@@ -457,6 +463,11 @@ class Player:
         ]
         self.in_place = not differs
         return differs
+
+
+def _again(actions: Array, t: int, observations: Array) -> Array:
+    action: Array = actions[t]  # (E, ...)
+    return action
 
 
 def does_not_repeat(differs: list[str]) -> str:
