@@ -303,6 +303,7 @@ def test_a_copied_model_trains_as_the_original_does(env, way, short_segments):
     expected = learn_updates(whole, UPDATES)
     rows = learn_updates(original, 2)
     twin = COPIES[way](original)
+    assert twin.env is not original.env
     assert_same_model(twin, original)
     assert rows + learn_updates(twin, UPDATES) == expected
     assert_same_model(twin, whole)
@@ -1143,6 +1144,12 @@ def test_an_evaluation_does_not_disturb_the_training():
 @pytest.mark.parametrize("place", ["observation", "reward"])
 def test_an_evaluation_of_numbers_that_are_none_ends_by_name(place):
     class Broken(Walk):
+        metadata: ClassVar = {"render_modes": ["human"]}
+
+        def __init__(self, render_mode=None):
+            super().__init__()
+            self.render_mode = render_mode
+
         def step(self, action):
             observation, reward, *rest = super().step(action)
             bad = np.nan if self.steps == 4 else 0
@@ -1152,8 +1159,10 @@ def test_an_evaluation_of_numbers_that_are_none_ends_by_name(place):
 
     env_id = "npppo-tests/Broken-v0"
     gymnasium.register(env_id, Broken)
-    with pytest.raises(FloatingPointError, match=f"the {place} of environment . is nan"):
-        evaluate(npppo.PPO(env_id, 0, **TINY), 3)
+    model = npppo.PPO(env_id, 0, **TINY)
+    for test in (evaluate, lambda *args: watch_episodes(*args, 0, True, None)):
+        with pytest.raises(FloatingPointError, match=f"the {place} of environment . is nan"):
+            test(model, 3)
     del gymnasium.registry[env_id]
 
 
