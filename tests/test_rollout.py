@@ -849,7 +849,7 @@ def test_an_error_of_the_environments_own_is_left_alone():
         def step(self, action):
             raise ValueError(np.zeros((2, 3)).reshape(5))
 
-    with pytest.raises(ValueError, match="^cannot reshape array of size 6"):
+    with pytest.raises(ValueError, match=r"^cannot reshape array of size 6"):
         play(sync(Wrong, NEXT_STEP), 3)
 
 
