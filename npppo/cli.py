@@ -382,9 +382,10 @@ def _evaluate(model: PPO, played: Episodes, seed: int, deterministic: bool) -> i
     line = Line()
 
     def show(played: Episodes, step: int) -> None:
+        unfinished = f"{len(played.unfinished)} unfinished, " if played.unfinished else ""
         line.show(
-            f"evaluating: {len(played.finished)} of {played.wanted} episodes, "
-            f"now at step {step:,} of at most {played.max_steps:,}"
+            f"evaluating: {len(played.finished)} of {played.wanted} episodes, {unfinished}"
+            f"at step {step:,} of at most {played.max_steps:,}"
         )
 
     interrupted = False

@@ -44,12 +44,15 @@ class Episodes:
         said = f"{len(self.finished)} of {self.wanted} episodes were finished"
         if self.unfinished:
             returns, lengths = zip(*self.unfinished, strict=True)
+            count = len(lengths)
             said += (
-                f"; {len(self.unfinished)} were not, after up to {max(lengths):,} steps "
-                f"and with a return of {min(returns):.1f} to {max(returns):.1f} so far"
+                f"; {count} {'was' if count == 1 else 'were'} not, after up to {max(lengths):,} "
+                f"steps and with a return of {min(returns):.1f} to {max(returns):.1f} so far"
             )
-        if any(length >= self.max_steps for _, length in self.unfinished):
-            said += f" (the limit is {self.max_steps:,} steps)"
+            if max(lengths) >= self.max_steps:
+                said += f" (max_steps is {self.max_steps:,})"
+            if self.finished:
+                said += ": the finished ones are the short ones"
         return said
 
 
@@ -74,8 +77,6 @@ def evaluate(
 
 def planned(model: PPO, episodes: int, max_steps: int | None) -> Episodes:
     """Nothing played yet; ValueError for what cannot be played."""
-    import gymnasium
-
     if model.env_id is None:
         raise ValueError(
             "the model was made from an environment without an id: evaluate() needs one"
@@ -84,7 +85,7 @@ def planned(model: PPO, episodes: int, max_steps: int | None) -> Episodes:
         if number is not None and number < 1:
             raise ValueError(f"{name} is {number}, expected 1 or more")
     if max_steps is None:
-        max_steps = gymnasium.spec(model.env_id).max_episode_steps or MAX_STEPS
+        max_steps = getattr(model.env.spec, "max_episode_steps", None) or MAX_STEPS
     return Episodes(episodes, max_steps)
 
 

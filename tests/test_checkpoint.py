@@ -1,9 +1,11 @@
 """A file that is whole or not there, that runs nothing, and in which no damage goes unnoticed."""
 
+import errno
 import io
 import json
 import os
 import pickle
+import stat
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from npppo.checkpoint import (
     CheckpointError,
     expect_free,
     read_checkpoint,
+    write_atomically,
     write_checkpoint,
     write_json,
 )
@@ -101,10 +104,9 @@ def test_a_crash_while_writing_leaves_the_old_file_whole(path, where, name, cras
         patched.setattr(where, name, crash)
         write_checkpoint(path, new, {"seed": 1})
     assert_content(path)
-    # and what is left over is in nobody's way
+    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.npz"]
     write_checkpoint(path, new, {"seed": 1})
     assert_content(path, new, {"seed": 1})
-    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.npz"]
 
 
 def test_a_crash_while_writing_the_first_file_leaves_none(tmp_path, monkeypatch):
@@ -112,6 +114,61 @@ def test_a_crash_while_writing_the_first_file_leaves_none(tmp_path, monkeypatch)
     with pytest.raises(Crash):
         write_checkpoint(tmp_path / "new.npz", ARRAYS, META)
     assert not (tmp_path / "new.npz").exists()
+
+
+def test_writers_at_the_same_time_are_in_nobodys_way(tmp_path):
+    """One begins, another one writes the same file, the first one ends: the last to end wins."""
+    path = tmp_path / "marks.csv"
+
+    def outer(file):
+        file.write(b"the first to begin, ")
+        write_atomically(path, lambda inner: inner.write(b"another"))
+        assert path.read_bytes() == b"another"
+        file.write(b"the last to end")
+
+    write_atomically(path, outer)
+    assert path.read_bytes() == b"the first to begin, the last to end"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_never_takes_the_place_of_another(links, tmp_path, monkeypatch):
+    """Nor of one that came while it was written; also on a file system without links."""
+    if not links:
+
+        def refuse(source, target):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "link", refuse)
+    path, late = tmp_path / "first", tmp_path / "late"
+    write_atomically(path, lambda file: file.write(b"mine"), new=True)
+    late_comer = lambda file: late.write_bytes(b"mine")  # noqa: E731
+    for taken, write in ((path, lambda file: file.write(b"yours")), (late, late_comer)):
+        with pytest.raises(FileExistsError, match=str(taken)):
+            write_atomically(taken, write, new=True)
+        assert taken.read_bytes() == b"mine"
+    assert sorted(tmp_path.iterdir()) == [path, late]
+
+
+def test_a_file_has_the_permissions_of_any_other(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "written", {})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "written").stat().st_mode) == 0o640
+
+
+def test_an_error_names_the_file_that_was_to_be_written(path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=rf"No space left on device.*{path}"):
+        write_checkpoint(path, ARRAYS, META)
+    missing = path.parent / "missing" / "file"
+    with pytest.raises(FileNotFoundError, match=rf"{missing}'$"):
+        write_json(missing, {})
 
 
 def test_the_bytes_are_on_the_disk_before_the_name_is(path, monkeypatch):
