@@ -14,6 +14,7 @@ from importlib import import_module
 # Whoever sets one of these has decided. BLAS reads them when NumPy is imported, and not later.
 VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
+NUMPYS = "numpy._core._multiarray_umath"  # which is linked with it
 # OpenBLAS as NumPy's wheels have it, with 64-bit or 32-bit integers, and as others build it
 NAMES = [
     f"{prefix}openblas_{{}}_num_threads{end}" for prefix in ("scipy_", "") for end in ("64_", "")
@@ -63,7 +64,7 @@ def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """How to get and to set the number of threads of the OpenBLAS that NumPy has loaded, if any."""
     try:
         # whatever this library was linked with is looked through as well
-        library = ctypes.CDLL(import_module("numpy._core._multiarray_umath").__file__)
+        library = ctypes.CDLL(import_module(NUMPYS).__file__)
     except (ImportError, OSError):
         return None
     for name in NAMES:
