@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -20,27 +21,77 @@ class CheckpointError(ValueError):
     """A file that is no checkpoint, a broken one, or one of something else."""
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Let `write` fill a temporary file, bring it to the disk, then rename it to `path`.
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object], new: bool = False) -> None:
+    """Let `write` fill a temporary file, bring it to the disk, then give it the name `path`.
 
-    Whenever the power goes, `path` is either what it was before or whole. A link stays one, and a
-    pipe or a device is written to, not replaced.
+    Whenever the power goes, `path` is either what it was before or whole. The temporary file is
+    nobody else's, so that any number of processes may write the same `path`; it is removed if
+    anything goes wrong. With `new`, FileExistsError where `path` is there already: of those who
+    come at the same time one wins. A link stays one, and a pipe or a device is written to, not
+    replaced. An OSError names `path`.
     """
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():
-        with open(path, "wb") as file:
-            write(file)
+    try:
+        if path.exists() and not path.is_file():
+            with open(path, "wb") as file:
+                write(file)
+            return
+        temporary = path.with_name(f".{secrets.token_hex(8)}.unfinished")
+        try:
+            with open(
+                temporary, "xb"
+            ) as file:  # unlike tempfile's, with a usual file's permissions
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            if new:
+                _take_name(path, temporary)
+            else:
+                os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        if hasattr(os, "O_DIRECTORY"):  # the name itself is on the disk only with its folder
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            os.fsync(folder)
+            os.close(folder)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _take_name(path: Path, temporary: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: first an empty file, then this one in its place
+        open(path, "xb").close()
+        os.replace(temporary, path)
+
+
+def expect_free(output: Path, force: bool, *read: Path | None, folder: bool = False) -> None:
+    """Raise ValueError where to write `output` would destroy something: before the work is done.
+
+    What is there is overwritten with `force` alone, and what the command itself reads never: `read`
+    are files, or folders with all that is in them. Nothing is lost in an empty folder, a pipe or a
+    device. `output` is to be a file, or a `folder`.
+    """
+    if not folder and output.is_dir():
+        raise ValueError(f"{output} is a folder, expected a file")
+    if folder and output.exists() and not output.is_dir():
+        raise ValueError(f"{output} is a file, expected a folder")
+    if not folder and not output.parent.is_dir():
+        raise ValueError(f"cannot write {output}: there is no folder {output.parent}")
+    if not (output.is_file() or (output.is_dir() and any(output.iterdir()))):
         return
-    temporary = path.with_name(f".{path.name}.unfinished")
-    with open(temporary, "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    if hasattr(os, "O_DIRECTORY"):  # the rename itself is on the disk only with its folder
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
+    for path in read:
+        if path is not None and path.exists():
+            inside = path.is_dir() and output.resolve().is_relative_to(path.resolve())
+            if inside or output.samefile(path):
+                raise ValueError(f"{output} is what is to be read: it is never overwritten")
+    if not force:
+        raise ValueError(f"{output} is there already: --force overwrites it")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,9 +99,10 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any], new: bool = False) -> None:
     """Write strict, readable JSON atomically."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()), new)
 
 
 def write_checkpoint(path: Path, arrays: dict[str, Array], meta: dict[str, Any]) -> None:

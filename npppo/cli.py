@@ -6,22 +6,28 @@ import argparse
 import io
 import math
 import os
+import shlex
 import signal
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-# The networks are small: a second BLAS thread costs more than it brings. This must come before
-# the first import of NumPy, which is why the commands import what they need when they run.
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-if not any(variable in os.environ for variable in THREADS):  # one would overrule another
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+from .blame import is_others
+from .progress import Line, Progress
+from .threads import VARIABLES
+
+# For every BLAS, and all that a command does. This must come before the first import of NumPy,
+# which is why the commands import what they need when they run.
+if not any(variable in os.environ for variable in VARIABLES):  # one would overrule another
+    os.environ.update(dict.fromkeys(VARIABLES, "1"))
 
 if TYPE_CHECKING:
-    from .learner import PPO, Row
+    from .evaluate import Episodes
+    from .learner import PPO
 
+EXIT_UNREAD = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 DEFAULT_STEPS = 1_000_000
@@ -50,23 +56,39 @@ HELP = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    return run(parse(arguments))
+
+
+def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """The function of the command, as "command", and its arguments by name."""
+    return vars(_parser().parse_args(arguments))
+
+
+def run(options: dict[str, Any]) -> int:
+    """Run what `parse` returned; returns the exit code.
+
+    An exception in which somebody else's code took part goes on, with its traceback.
+    """
+    if sys.stdout is None:  # it was closed before we began
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal or a file may not know γ
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     try:
         code = int(command(**options))
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (ValueError, TypeError, FloatingPointError, OSError, MemoryError) as error:
-        print(f"npppo: {error}", file=sys.stderr)
-        return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
         print("npppo: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except (ValueError, TypeError, FloatingPointError, OSError, MemoryError) as error:
+        if is_others(error):
+            raise
+        if isinstance(error, BrokenPipeError):  # whoever read our output has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_UNREAD
+        print(f"npppo: {error}", file=sys.stderr)
+        return EXIT_WRONG_INPUT
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,6 +104,7 @@ def _parser() -> Parser:
     from . import __version__
     from .algorithms.ppo import PPOConfig
     from .grading_cli import add_commands
+    from .presets import PRESETS
 
     parser = Parser(
         prog="npppo",
@@ -94,7 +117,11 @@ def _parser() -> Parser:
     train = commands.add_parser("train", help="train a policy", allow_abbrev=False)
     train.set_defaults(command=train_command)
     train.add_argument("env", nargs="?", metavar="ENV", help="id of the environment")
-    train.add_argument("--steps", type=_whole, help="environment steps in all")
+    train.add_argument(
+        "--steps",
+        type=_whole,
+        help=f"environment steps in all ({_defaults('total_timesteps', DEFAULT_STEPS)})",
+    )
     train.add_argument("--seed", type=_whole, help="default: 0")
     train.add_argument("--out", type=Path, metavar="DIR", help="default: runs/ENV-NUMBER")
     train.add_argument(
@@ -104,11 +131,25 @@ def _parser() -> Parser:
         help="stop when the last 100 training episodes have this mean return",
     )
     train.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run")
+    train.add_argument(
+        "--keep-schedules",
+        action="store_true",
+        help="with --resume: the linear schedules end where they did, whatever --steps says",
+    )
+    train.add_argument(
+        "--eval-episodes",
+        type=_whole,
+        default=100,
+        metavar="N",
+        help="of the evaluation at the end; 0: none (default: 100)",
+    )
+    _add_max_steps(train)
+    _add_force(train, "the run in --out DIR")
     group = train.add_argument_group(
-        "hyperparameters", "defaults are those of PPOConfig, or of presets.py for the environment"
+        "hyperparameters", f"where an environment is named its preset: {', '.join(PRESETS)}"
     )
     for field in fields(PPOConfig):
-        _add_hyperparameter(group, field.name, str(field.type))
+        _add_hyperparameter(group, field.name, str(field.type), field.default)
 
     evaluate = commands.add_parser("eval", help="evaluate a trained policy", allow_abbrev=False)
     evaluate.set_defaults(command=eval_command)
@@ -118,11 +159,14 @@ def _parser() -> Parser:
     evaluate.add_argument("--stochastic", action="store_true", help="draw the actions")
     evaluate.add_argument("--render", action="store_true", help="show the episodes in a window")
     evaluate.add_argument("--video", type=Path, metavar="FILE", help="record one episode")
+    _add_max_steps(evaluate)
+    _add_force(evaluate, "the video")
 
     plot = commands.add_parser("plot", help="draw learning curves", allow_abbrev=False)
     plot.set_defaults(command=plot_command)
     plot.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders of runs")
     plot.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    _add_force(plot, "FILE")
 
     check = commands.add_parser("check", help="check every gradient", allow_abbrev=False)
     check.set_defaults(command=check_command)
@@ -142,10 +186,26 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
-def _add_hyperparameter(group: argparse._ArgumentGroup, name: str, kind: str) -> None:
+def _add_max_steps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-steps",
+        type=_whole,
+        metavar="N",
+        help="of an episode of the evaluation (default: the environment's limit, else 10,000)",
+    )
+
+
+def _add_force(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--force", action="store_true", help=f"overwrite {what}")
+
+
+def _add_hyperparameter(
+    group: argparse._ArgumentGroup, name: str, kind: str, default: object
+) -> None:
     option = "--" + name.replace("_", "-")
+    said = f"{HELP[name]} ({_defaults(name, default)})"
     # absent options are left out, so that presets and defaults can take their place
-    shared: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": HELP[name]}
+    shared: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": said}
     if kind == "bool":
         group.add_argument(option, action=argparse.BooleanOptionalAction, **shared)
     elif kind.startswith("tuple"):
@@ -155,6 +215,25 @@ def _add_hyperparameter(group: argparse._ArgumentGroup, name: str, kind: str) ->
         group.add_argument(option, type=types.get(kind, float), metavar="X", **shared)
 
 
+def _defaults(name: str, default: object) -> str:
+    """What a hyperparameter is where it is not given, in words."""
+    from .presets import PRESETS
+
+    values = {"default": default}
+    values.update((env, preset[name]) for env, preset in PRESETS.items() if name in preset)
+    return ", ".join(f"{where}: {_spoken(value)}" for where, value in values.items())
+
+
+def _spoken(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    words = {None: "none", True: "yes", False: "no"}
+    for known, word in words.items():
+        if value is known:
+            return word
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def train_command(
     env: str | None,
     steps: int | None,
@@ -162,76 +241,122 @@ def train_command(
     out: Path | None,
     stop_at: float | None,
     resume: Path | None,
+    keep_schedules: bool,
+    eval_episodes: int,
+    max_steps: int | None,
+    force: bool,
     **hyperparameters: Any,
 ) -> int:
     """Train a new policy, or go on with an interrupted run; then evaluate it."""
     from . import run
+    from .evaluate import planned
     from .learner import PPO
     from .presets import PRESETS
 
     if stop_at is not None and not math.isfinite(stop_at):
         raise ValueError(f"--stop-at is {stop_at}, expected a finite number")
-    if resume is not None:
-        given = {"seed": seed, "out": out, **hyperparameters}
-        for name, value in given.items():
-            if value is not None:
+    if eval_episodes < 0:
+        raise ValueError(f"--eval-episodes is {eval_episodes}, expected 0 or more")
+    with ExitStack() as stack:
+        if resume is not None:
+            given = {"seed": seed, "out": out, "force": force or None, **hyperparameters}
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(
+                        f"--{name.replace('_', '-')} cannot change on --resume: "
+                        f"the run in {resume} keeps its own"
+                    )
+            begun_on = run.read_config(resume)["env"]
+            if env is not None and env != begun_on:
+                raise ValueError(f"ENV is {env}, but the run in {resume} is on {begun_on}")
+            folder = resume
+            stack.enter_context(run.alone(folder))
+            _import_from_here(begun_on)
+            model, settings = run.resume(folder)
+            evaluation = planned(model, eval_episodes or 1, max_steps)
+            if steps is not None and steps < model.num_timesteps:
                 raise ValueError(
-                    f"--{name.replace('_', '-')} cannot change on --resume: "
-                    f"the run in {resume} keeps its own"
+                    f"--steps is {steps}, but the run in {resume} has made {model.num_timesteps}"
                 )
-        begun_on = run.read_config(resume)["env"]
-        if env is not None and env != begun_on:
-            raise ValueError(f"ENV is {env}, but the run in {resume} is on {begun_on}")
-        model, settings = run.resume(resume)
-        folder = resume
-        if steps is not None and steps < model.num_timesteps:
-            raise ValueError(
-                f"--steps is {steps}, but the run in {resume} has made {model.num_timesteps}"
-            )
-        steps = steps if steps is not None else settings["total_timesteps"]
-        stop_at = stop_at if stop_at is not None else settings["stop_at"]
-        run.write_config(folder, model, {"total_timesteps": steps, "stop_at": stop_at})
-        print(f"resuming {folder} at {model.num_timesteps:,} steps")
-    else:
-        if env is None:
-            raise ValueError("ENV is missing: npppo train ENV, or npppo train --resume DIR")
-        preset = PRESETS.get(env, {})
-        steps = steps if steps is not None else preset.get("total_timesteps", DEFAULT_STEPS)
-        if steps < 1:
-            raise ValueError(f"--steps is {steps}, expected 1 or more")
-        folder = out if out is not None else _free_folder(env)
-        model = PPO(env, seed=0 if seed is None else seed, **hyperparameters)
-        run.begin(folder, model, {"total_timesteps": steps, "stop_at": stop_at})
+            print(f"resuming {folder} at {model.num_timesteps:,} steps")
+            if steps is not None and steps != settings["total_timesteps"]:
+                before = settings.get("schedules_end", settings["total_timesteps"])
+                settings["schedules_end"] = before if keep_schedules else steps
+                _say_schedules(model, before, settings["schedules_end"])
+                settings["total_timesteps"] = steps
+            if stop_at is not None:
+                settings["stop_at"] = stop_at
+            run.write_config(folder, model, settings)
+            interrupted = stack.enter_context(Interruptible())
+        else:
+            if env is None:
+                raise ValueError("ENV is missing: npppo train ENV, or npppo train --resume DIR")
+            if keep_schedules:
+                raise ValueError("--keep-schedules is for --resume: a new run has its own")
+            preset = PRESETS.get(env, {})
+            steps = steps if steps is not None else preset.get("total_timesteps", DEFAULT_STEPS)
+            if steps < 1:
+                raise ValueError(f"--steps is {steps}, expected 1 or more")
+            _import_from_here(env)
+            model = PPO(env, seed=0 if seed is None else seed, **hyperparameters)
+            evaluation = planned(model, eval_episodes or 1, max_steps)
+            settings = {"total_timesteps": steps, "stop_at": stop_at}
+            interrupted = stack.enter_context(Interruptible())
+            name = env.replace("/", "_").replace(":", "_")
+            folder = out if out is not None else run.free_folder(Path("runs"), name)
+            stack.enter_context(run.alone(folder))
+            run.begin(folder, model, settings, force)
 
-    progress = Progress(steps)
-    with Interruptible() as interrupted:
+        steps, stop_at = settings["total_timesteps"], settings["stop_at"]
+        progress = Progress(steps, model.num_timesteps)
+
+        def on_update(row: dict[str, float]) -> bool:
+            progress.update(row)
+            return not interrupted.asked
+
         finished = run.train(
-            folder,
-            model,
-            steps,
-            stop_at,
-            lambda row: progress.show(row) and not interrupted.asked,
+            folder, model, steps, stop_at, on_update, settings.get("schedules_end")
         )
     progress.close()
+    quoted = shlex.quote(str(folder))
     if not finished:
         print(f"interrupted at {model.num_timesteps:,} of {steps:,} steps, saved in {folder}")
-        print(f"resume with: npppo train --resume {folder}")
+        print(f"resume with: npppo train --resume {quoted}")
         return EXIT_INTERRUPTED
 
     reached = run.is_reached(model, stop_at)
     why = f"a mean training return of {stop_at:g}" if reached else "the end of the training"
     print(f"reached {why} after {model.num_timesteps:,} steps, {progress.seconds():.1f} s")
-    _print_evaluation(model, episodes=100, seed=0, deterministic=True)
-    print(f"saved in {folder}: npppo eval {folder}")
-    return 0
+    print(f"saved in {folder}: npppo eval {quoted}", flush=True)
+    if interrupted.asked:
+        print("interrupted: there is no evaluation")
+        return EXIT_INTERRUPTED
+    if not eval_episodes:
+        return 0
+    return _evaluate(model, evaluation, seed=0, deterministic=True)
 
 
-def _free_folder(env: str) -> Path:
-    name = env.replace("/", "_").replace(":", "_")
-    number = 1
-    while (folder := Path("runs", f"{name}-{number}")).exists():
-        number += 1
-    return folder
+def _import_from_here(env: str) -> None:
+    """Let the module of MODULE:ENV be in the folder at hand, as it may be with python -m npppo."""
+    here = os.getcwd()
+    if ":" in env and here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _say_schedules(model: PPO, before: int, after: int) -> None:
+    """Say which rates will not go on where they stood."""
+    from .learner import scheduled
+
+    stood, goes_on = (
+        scheduled(model.config, min(1.0, model.num_timesteps / end)) for end in (before, after)
+    )
+    for name, old, new in zip(("learning_rate", "clip_range"), stood, goes_on, strict=True):
+        if old != new:
+            print(
+                f"{name} goes on at {new:.3g}, not at {old:.3g}: it now reaches "
+                f"{getattr(model.config, name + '_end'):g} at {after:,} steps "
+                f"(at {before:,}, as before, with --keep-schedules)"
+            )
 
 
 class Interruptible:
@@ -251,73 +376,42 @@ class Interruptible:
         self.asked = True
 
 
-class Progress:
-    """One line: on a terminal updated in place, in a pipe printed now and then."""
+def _evaluate(model: PPO, played: Episodes, seed: int, deterministic: bool) -> int:
+    from .evaluate import play
 
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.in_place = sys.stdout.isatty()
-        self.pause = 0.1 if self.in_place else 10.0  # seconds between two lines
-        self.began = self.shown = time.perf_counter()
-        self.first: int | None = None
-        self.line = ""
+    line = Line()
 
-    def seconds(self) -> float:
-        return time.perf_counter() - self.began
-
-    def show(self, row: Row) -> bool:
-        """Show the line of an update if it is time to; always True."""
-        if self.first is None:
-            self.first = int(row["timesteps"])
-        share = min(1.0, row["timesteps"] / self.total)
-        speed = max(1.0, row["timesteps"] - self.first) / max(1e-9, self.seconds())
-        left = max(0.0, self.total - row["timesteps"]) / speed
-        self.line = (
-            f"{share:4.0%}  {int(row['timesteps']):,} steps  return {row['return']:.1f}  "
-            f"{speed:,.0f} steps/s  {_clock(left)} left"
+    def show(played: Episodes, step: int) -> None:
+        unfinished = f"{len(played.unfinished)} unfinished, " if played.unfinished else ""
+        line.show(
+            f"evaluating: {len(played.finished)} of {played.wanted} episodes, {unfinished}"
+            f"at step {step:,} of at most {played.max_steps:,}"
         )
-        if time.perf_counter() - self.shown >= self.pause:
-            self.shown = time.perf_counter()
-            self._print()
-        return True
 
-    def close(self) -> None:
-        """The last state of the line, whenever it was shown."""
-        if self.line:
-            self._print()
-            if self.in_place:
-                print()
-
-    def _print(self) -> None:
-        if self.in_place:
-            print(f"\r\x1b[K{self.line}", end="", flush=True)
-        else:
-            print(self.line, flush=True)
+    interrupted = False
+    try:
+        play(model, played, seed, deterministic, show)
+    except KeyboardInterrupt:
+        interrupted = True
+    line.clear()
+    return _print_results(played, deterministic, interrupted)
 
 
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
-def _print_evaluation(model: PPO, episodes: int, seed: int, deterministic: bool) -> None:
-    from .evaluate import evaluate
-
-    results = evaluate(model, episodes, seed, deterministic)
-    _print_results(results, "deterministic" if deterministic else "stochastic")
-
-
-def _print_results(results: list[tuple[float, int]], policy: str) -> None:
+def _print_results(played: Episodes, deterministic: bool, interrupted: bool) -> int:
     import numpy as np
 
-    returns, lengths = (np.array(column) for column in zip(*results, strict=True))  # (N,)
-    episodes = "1 episode" if len(returns) == 1 else f"{len(returns)} episodes"
-    print(
-        f"{episodes}, {policy} policy: return {returns.mean():.2f} "
-        f"± {returns.std():.2f} (from {returns.min():.1f} to {returns.max():.1f}), "
-        f"length {lengths.mean():.1f}"
-    )
+    if played.finished:
+        returns, lengths = (np.array(column) for column in zip(*played.finished, strict=True))
+        episodes = "1 episode" if len(returns) == 1 else f"{len(returns)} episodes"
+        policy = "deterministic" if deterministic else "stochastic"
+        print(
+            f"{episodes}, {policy} policy: return {returns.mean():.2f} "
+            f"± {returns.std():.2f} (from {returns.min():.1f} to {returns.max():.1f}), "
+            f"length {lengths.mean():.1f}"
+        )
+    if missing := played.missing():
+        print(f"interrupted: {missing}" if interrupted else missing)
+    return EXIT_INTERRUPTED if interrupted else 0
 
 
 def eval_command(
@@ -327,29 +421,44 @@ def eval_command(
     stochastic: bool,
     render: bool,
     video: Path | None,
+    max_steps: int | None,
+    force: bool,
 ) -> int:
     """Evaluate the policy of a run, or show it in a window, or record it."""
     from . import run
+    from .checkpoint import expect_free
+    from .evaluate import planned, watch
     from .learner import load
 
-    run.read_config(folder)
+    if video is not None:
+        if render:
+            raise ValueError("--render and --video cannot go together: one window, or one file")
+        if episodes not in (None, 1):
+            raise ValueError(f"--episodes is {episodes}, but --video records 1")
+        expect_free(video, force, *run.files(folder))
+    _import_from_here(str(run.read_config(folder)["env"]))
     model = load(folder)
-    if render and video is not None:
-        raise ValueError("--render and --video cannot go together: one window, or one file")
-    if render or video is not None:
-        from .evaluate import watch
+    watched = render or video is not None
+    if episodes is None:
+        episodes = 1 if watched else 100
+    played = planned(model, episodes, max_steps)
+    if not watched:
+        return _evaluate(model, played, seed, not stochastic)
+    interrupted = False
+    try:
+        watch(model, played, seed, not stochastic, video)
+    except KeyboardInterrupt:
+        interrupted = True
+    return _print_results(played, not stochastic, interrupted)
 
-        results = watch(model, 1 if episodes is None else episodes, seed, not stochastic, video)
-        _print_results(results, "stochastic" if stochastic else "deterministic")
-    else:
-        _print_evaluation(model, 100 if episodes is None else episodes, seed, not stochastic)
-    return 0
 
-
-def plot_command(folders: list[Path], output: Path) -> int:
+def plot_command(folders: list[Path], output: Path, force: bool) -> int:
     """Draw learning curves."""
+    from . import run
+    from .checkpoint import expect_free
     from .plot import plot
 
+    expect_free(output, force, *(file for folder in folders for file in run.files(folder)))
     plot(folders, output)
     print(f"drew {output}")
     return 0

@@ -17,9 +17,11 @@ from numpy.typing import ArrayLike
 
 from .agent import Agent, Architecture, initial_parameters
 from .algorithms.ppo import AdamState, PPOConfig, update
+from .blame import is_others
 from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from .optimizers import linear_schedule
 from .presets import PRESETS
+from .progress import Progress
 from .rollout import (
     Player,
     difference,
@@ -30,6 +32,7 @@ from .rollout import (
     quiet,
 )
 from .shapes import Array
+from .threads import one_blas_thread
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -51,7 +54,10 @@ def make_env(env_id: str, n_envs: int) -> VectorEnv[Any, Any, Any]:
 
     try:
         return gymnasium.make_vec(env_id, num_envs=n_envs)
-    except Exception as error:  # an environment's own code may raise anything
+    except Exception as error:
+        named = isinstance(error, (gymnasium.error.Error, ModuleNotFoundError))
+        if is_others(error) and not named:
+            raise
         raise ValueError(f"cannot make the environment {env_id!r}: {_advice(error)}") from None
 
 
@@ -178,7 +184,10 @@ class PPO:
         return copy.deepcopy(self)
 
     def learn(
-        self, total_timesteps: int, callback: Callable[[Row], bool | None] | None = None
+        self,
+        total_timesteps: int,
+        callback: Callable[[Row], bool | None] | None = None,
+        progress: bool = False,
     ) -> PPO:
         """Train for `total_timesteps` more steps; returns self.
 
@@ -187,6 +196,8 @@ class PPO:
         False. Rows that are no transition are not counted. The last batch is not cut short.
         An environment that was given may have been used in between: there a second call begins new
         episodes.
+        With `progress` a line on the standard output says how far it is. While it trains NumPy's
+        OpenBLAS has one thread, unless an environment variable says otherwise.
 
         Raises FloatingPointError, naming the update and the array, when an observation, reward,
         loss or gradient is not finite.
@@ -194,29 +205,50 @@ class PPO:
         if not total_timesteps >= 1:
             raise ValueError(f"total_timesteps is {total_timesteps}, expected 1 or more")
         self._find_environment(goes_on=self.env_id is not None)
-        return self._learn(self.num_timesteps, self.num_timesteps + total_timesteps, callback)
+        first, last = self.num_timesteps, self.num_timesteps + total_timesteps
+        if not progress:
+            return self._learn(first, last, last, callback)
+        line = Progress(last, first)
+
+        def show(row: Row) -> bool | None:
+            line.update(row)
+            return None if callback is None else callback(row)
+
+        try:
+            return self._learn(first, last, last, show)
+        finally:
+            line.close()
 
     def learn_until(
-        self, num_timesteps: int, callback: Callable[[Row], bool | None] | None = None
+        self,
+        num_timesteps: int,
+        callback: Callable[[Row], bool | None] | None = None,
+        schedules_end: int | None = None,
     ) -> PPO:
         """As `learn`, but until `num_timesteps` have been made in all, from the very first on.
 
-        This is how an interrupted training goes on: its schedules stay those of the whole. An
-        environment that was given is first brought back to where the last call left it, by playing
-        up to 16,384 steps again.
+        This is how an interrupted training goes on: its schedules stay those of the whole. They end
+        at `num_timesteps`, or at the step `schedules_end`, and stay there. An environment that was
+        given is first brought back to where the last call left it, by playing up to 16,384 steps
+        again.
         """
+        if schedules_end is not None and schedules_end < 1:
+            raise ValueError(f"schedules_end is {schedules_end}, expected 1 or more")
+        end = num_timesteps if schedules_end is None else schedules_end
         self._find_environment(goes_on=True)
-        return self._learn(0, num_timesteps, callback)
+        return self._learn(0, num_timesteps, end, callback)
 
-    def _learn(self, first: int, last: int, callback: Callable[[Row], bool | None] | None) -> PPO:
+    @one_blas_thread()
+    def _learn(
+        self, first: int, last: int, end: int, callback: Callable[[Row], bool | None] | None
+    ) -> PPO:
         config = self.config
         keep_freed_memory()
         start = time.perf_counter()
         while self.num_timesteps < last:
             began = time.perf_counter()
-            fraction = (self.num_timesteps - first) / (last - first)
-            learning_rate = _scheduled(config.learning_rate, config.learning_rate_end, fraction)
-            clip = _scheduled(config.clip_range, config.clip_range_end, fraction)
+            fraction = min(1.0, (self.num_timesteps - first) / (end - first))
+            learning_rate, clip = scheduled(config, fraction)
             if not self._playing or self.updates % self._segment_updates() == 0:
                 key = np.random.SeedSequence(self.seed, spawn_key=(4, self.updates))
                 self.player.reset(env_seed(key, self.env.num_envs))
@@ -229,6 +261,8 @@ class PPO:
                         self.agent, self.adam, batch, config, learning_rate, clip, self._order_rng
                     )
             except FloatingPointError as error:
+                if is_others(error):
+                    raise
                 raise FloatingPointError(f"update {self.updates + 1}: {error}") from None
             self._playing = True
             self.updates += 1
@@ -383,14 +417,23 @@ class PPO:
 
 
 def configure(env_id: str | None, hyperparameters: dict[str, Any]) -> PPOConfig:
-    """The config for an environment: the preset's values, overridden by those given."""
+    """The config for an environment: the preset's values, overridden by those given.
+
+    A `batch_size` that was not given is no larger than the batch.
+    """
     known = [field.name for field in fields(PPOConfig)]
     for name in hyperparameters:
         if name not in known:
             raise TypeError(f"{name!r} is no hyperparameter of PPO, expected {', '.join(known)}")
     preset = PRESETS.get(env_id or "", {})
     values = {name: value for name, value in preset.items() if name in known}
-    return PPOConfig(**{**values, **hyperparameters})
+    given = {**values, **hyperparameters}
+    if "batch_size" not in hyperparameters:
+        sizes = [given.get(name, getattr(PPOConfig, name)) for name in ("n_envs", "n_steps")]
+        if all(isinstance(size, (int, np.integer)) and size >= 1 for size in sizes):
+            at_most = int(sizes[0]) * int(sizes[1])
+            given["batch_size"] = min(given.get("batch_size", PPOConfig.batch_size), at_most)
+    return PPOConfig(**given)
 
 
 def load(path: str | Path, env: Env[Any, Any] | VectorEnv[Any, Any, Any] | None = None) -> PPO:
@@ -407,8 +450,12 @@ def load(path: str | Path, env: Env[Any, Any] | VectorEnv[Any, Any, Any] | None 
         if env is not None:
             return _from_contents(PPO, env, arrays, meta)
     except KeyError as error:
+        if is_others(error):
+            raise
         raise CheckpointError(f"{path} lacks {error}, expected a whole checkpoint") from None
     except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        if is_others(error):
+            raise
         raise CheckpointError(f"{path} cannot be loaded: {error}") from None
     raise ValueError(f"{path} was made from an environment without an id: pass it as env")
 
@@ -428,8 +475,16 @@ def _with_suffix(path: Path) -> Path:
     return path if path.suffix else path.with_suffix(".npz")
 
 
-def _scheduled(start: float, end: float | None, fraction: float) -> float:
-    return start if end is None else linear_schedule(start, end, fraction)
+def scheduled(config: PPOConfig, fraction: float) -> tuple[float, float]:
+    """Learning rate and clip range when this share of the training is done."""
+    pairs = (
+        (config.learning_rate, config.learning_rate_end),
+        (config.clip_range, config.clip_range_end),
+    )
+    learning_rate, clip = (
+        start if end is None else linear_schedule(start, end, fraction) for start, end in pairs
+    )
+    return learning_rate, clip
 
 
 def _mean(numbers: list[float]) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from .checkpoint import write_atomically
 from .run import read_config, read_progress
 
 PANELS = {
@@ -44,8 +46,10 @@ def plot(folders: list[Path], output: Path) -> None:
     for axis in axes[-1]:
         axis.set_xlabel("environment steps")
     axes[0, 0].legend(fontsize=8)
+    picture = io.BytesIO()
     try:
-        figure.savefig(output, dpi=110)
+        figure.savefig(picture, dpi=110, format=output.suffix[1:] or "png")
+        write_atomically(output, lambda file: file.write(picture.getvalue()))
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot write the plot {output}: {error}") from None
     finally:

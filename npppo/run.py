@@ -7,7 +7,8 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,29 +17,88 @@ from .checkpoint import CheckpointError, write_atomically, write_json
 from .learner import PPO, RECENT_EPISODES, Row, load
 
 CONFIG, PROGRESS, CHECKPOINT = "config.json", "progress.csv", "checkpoint.npz"
+# what config.json says beside the model; the last where it is not total_timesteps
+SETTINGS = ("total_timesteps", "stop_at", "schedules_end")
 LEAST_SECONDS_BETWEEN_SAVES = 1.0
 SAVING_SHARE = 0.02  # of the time, at most
 
 
-def begin(folder: Path, model: PPO, settings: dict[str, Any]) -> None:
-    """Make the folder of a new run; ValueError where it already holds one."""
-    for name in (CONFIG, PROGRESS, CHECKPOINT):
-        if (folder / name).exists():
-            raise ValueError(
-                f"{folder} already holds a run ({name}): go on with it by --resume {folder}, "
-                "or choose another folder with --out"
-            )
+def files(folder: Path) -> list[Path]:
+    """What a run consists of."""
+    return [folder / name for name in (CHECKPOINT, PROGRESS, CONFIG)]
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else trains in `folder` meanwhile: ValueError if somebody does already.
+
+    The folder is made if it is not there. Where the system knows no such locks nothing is checked.
+    """
+    _make(folder)
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ValueError(f"another process is training in {folder}") from None
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def begin(folder: Path, model: PPO, settings: dict[str, Any], force: bool = False) -> None:
+    """Begin a new run in `folder`; ValueError where it holds one, unless `force` is given.
+
+    Of those who want the same folder at the same moment one gets it.
+    """
+    _make(folder)
+    taken = (
+        f"{folder} already holds a run ({{}}): go on with it by --resume {folder}, "
+        "choose another folder with --out, or overwrite it with --force"
+    )
+    for file in files(folder):
+        if force:
+            file.unlink(missing_ok=True)
+        elif file.exists():
+            raise ValueError(taken.format(file.name))
+    try:
+        write_config(folder, model, settings, new=True)
+    except FileExistsError:
+        raise ValueError(taken.format(CONFIG)) from None
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """Make and return the first of parent/name-1, parent/name-2, ... that was not there."""
+    _make(parent)
+    number = 1
+    while True:
+        folder = parent / f"{name}-{number}"
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:  # whoever makes it has it
+            number += 1
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"cannot make the folder {folder}: {error.strerror}") from None
-    write_config(folder, model, settings)
 
 
-def write_config(folder: Path, model: PPO, settings: dict[str, Any]) -> None:
+def write_config(folder: Path, model: PPO, settings: dict[str, Any], new: bool = False) -> None:
     """Write config.json: the environment, the seed, when to end, and the hyperparameters."""
     start = {"env": model.env_id, "seed": model.seed}
-    write_json(folder / CONFIG, {**start, **settings, **asdict(model.config)})
+    write_json(folder / CONFIG, {**start, **settings, **asdict(model.config)}, new)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -55,9 +115,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     for name in ("env", "seed", "total_timesteps", "stop_at"):
         if not isinstance(config, dict) or name not in config:
             raise CheckpointError(f"{path} is not the config of a run of npppo: it lacks {name!r}")
-    steps, stop_at = config["total_timesteps"], config["stop_at"]
-    if not isinstance(steps, int) or steps < 1:
-        raise CheckpointError(f"{path}: total_timesteps is {steps!r}, expected 1 or more")
+    stop_at = config["stop_at"]
+    for name in ("total_timesteps", "schedules_end"):
+        if name in config and (not isinstance(config[name], int) or config[name] < 1):
+            raise CheckpointError(f"{path}: {name} is {config[name]!r}, expected 1 or more")
     if not isinstance(stop_at, (int, float, type(None))):
         raise CheckpointError(f"{path}: stop_at is {stop_at!r}, expected a number or null")
     return config
@@ -70,7 +131,7 @@ def resume(folder: Path) -> tuple[PPO, dict[str, Any]]:
     starts again from its config.
     """
     config = read_config(folder)
-    settings = {name: config.pop(name) for name in ("total_timesteps", "stop_at")}
+    settings = {name: config.pop(name) for name in SETTINGS if name in config}
     env = config.pop("env")
     if (folder / CHECKPOINT).exists():
         model = load(folder)
@@ -120,6 +181,7 @@ def train(
     total_timesteps: int,
     stop_at: float | None,
     on_update: Callable[[Row], bool | None],
+    schedules_end: int | None = None,
 ) -> bool:
     """Train, writing progress and checkpoints; returns whether it went to the end.
 
@@ -157,7 +219,7 @@ def train(
 
         if not reached and model.num_timesteps < total_timesteps:
             try:
-                model.learn_until(total_timesteps, callback)
+                model.learn_until(total_timesteps, callback, schedules_end)
             except FloatingPointError:
                 file.flush()
                 raise

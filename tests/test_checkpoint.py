@@ -1,18 +1,28 @@
 """A file that is whole or not there, that runs nothing, and in which no damage goes unnoticed."""
 
+import errno
 import io
 import json
 import os
 import pickle
+import stat
 import zipfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from properties import assert_same
 
 from npppo import checkpoint
-from npppo.checkpoint import CheckpointError, read_checkpoint, write_checkpoint, write_json
+from npppo.checkpoint import (
+    CheckpointError,
+    expect_free,
+    read_checkpoint,
+    write_atomically,
+    write_checkpoint,
+    write_json,
+)
 
 rng = np.random.default_rng(0)
 ARRAYS = {
@@ -94,10 +104,9 @@ def test_a_crash_while_writing_leaves_the_old_file_whole(path, where, name, cras
         patched.setattr(where, name, crash)
         write_checkpoint(path, new, {"seed": 1})
     assert_content(path)
-    # and what is left over is in nobody's way
+    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.npz"]
     write_checkpoint(path, new, {"seed": 1})
     assert_content(path, new, {"seed": 1})
-    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.npz"]
 
 
 def test_a_crash_while_writing_the_first_file_leaves_none(tmp_path, monkeypatch):
@@ -105,6 +114,61 @@ def test_a_crash_while_writing_the_first_file_leaves_none(tmp_path, monkeypatch)
     with pytest.raises(Crash):
         write_checkpoint(tmp_path / "new.npz", ARRAYS, META)
     assert not (tmp_path / "new.npz").exists()
+
+
+def test_writers_at_the_same_time_are_in_nobodys_way(tmp_path):
+    """One begins, another one writes the same file, the first one ends: the last to end wins."""
+    path = tmp_path / "marks.csv"
+
+    def outer(file):
+        file.write(b"the first to begin, ")
+        write_atomically(path, lambda inner: inner.write(b"another"))
+        assert path.read_bytes() == b"another"
+        file.write(b"the last to end")
+
+    write_atomically(path, outer)
+    assert path.read_bytes() == b"the first to begin, the last to end"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_never_takes_the_place_of_another(links, tmp_path, monkeypatch):
+    """Nor of one that came while it was written; also on a file system without links."""
+    if not links:
+
+        def refuse(source, target):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "link", refuse)
+    path, late = tmp_path / "first", tmp_path / "late"
+    write_atomically(path, lambda file: file.write(b"mine"), new=True)
+    late_comer = lambda file: late.write_bytes(b"mine")  # noqa: E731
+    for taken, write in ((path, lambda file: file.write(b"yours")), (late, late_comer)):
+        with pytest.raises(FileExistsError, match=str(taken)):
+            write_atomically(taken, write, new=True)
+        assert taken.read_bytes() == b"mine"
+    assert sorted(tmp_path.iterdir()) == [path, late]
+
+
+def test_a_file_has_the_permissions_of_any_other(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "written", {})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "written").stat().st_mode) == 0o640
+
+
+def test_an_error_names_the_file_that_was_to_be_written(path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=rf"No space left on device.*{path}"):
+        write_checkpoint(path, ARRAYS, META)
+    missing = path.parent / "missing" / "file"
+    with pytest.raises(FileNotFoundError, match=rf"{missing}'$"):
+        write_json(missing, {})
 
 
 def test_the_bytes_are_on_the_disk_before_the_name_is(path, monkeypatch):
@@ -318,3 +382,55 @@ def test_a_bare_pickle_is_refused_unopened(tmp_path):
     path.write_bytes(pickle.dumps(Bomb(mark)))
     assert is_refused(path)
     assert not mark.exists()
+
+
+# What exists, and what is read
+
+
+def test_what_is_there_is_overwritten_by_force_alone(tmp_path):
+    file, full, empty = tmp_path / "file", tmp_path / "full", tmp_path / "empty"
+    file.write_text("mine")
+    full.mkdir()
+    empty.mkdir()
+    (full / "file").write_text("mine")
+    for output, folder in ((file, False), (full, True)):
+        with pytest.raises(ValueError, match=rf"{output} is there already: --force"):
+            expect_free(output, False, folder=folder)
+        expect_free(output, True, folder=folder)
+    for output, folder in ((tmp_path / "new", False), (tmp_path / "new", True), (empty, True)):
+        expect_free(output, False, folder=folder)
+    expect_free(Path(os.devnull), False)
+
+
+def test_what_is_read_is_never_overwritten(tmp_path):
+    """By whatever name: a link to it, another way there, a file in a folder that is read."""
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.write_text("")
+    file = folder / "file"
+    file.write_text("mine")
+    for name in ("link", "hard link"):
+        (os.symlink if name == "link" else os.link)(file, tmp_path / name)
+    for output in (file, folder / ".." / "folder" / "file", tmp_path / "link"):
+        for read in (file, folder):
+            with pytest.raises(ValueError, match=r"is what is to be read"):
+                expect_free(output, True, None, other, read)
+    with pytest.raises(ValueError, match=r"is what is to be read"):
+        expect_free(tmp_path / "hard link", True, file)
+    with pytest.raises(ValueError, match=r"is what is to be read"):
+        expect_free(folder, True, file, folder, folder=True)
+    expect_free(folder / "new", False, folder)  # nothing is lost
+    expect_free(file, True, other, tmp_path / "missing")
+
+
+def test_a_place_where_no_file_can_be_is_said_at_once(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for output, folder, said in [
+        (tmp_path, False, "is a folder, expected a file"),
+        (file, True, "is a file, expected a folder"),
+        (tmp_path / "no" / "file", False, "there is no folder"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            expect_free(output, True, folder=folder)
+    expect_free(tmp_path / "no" / "folder", False, folder=True)  # is made with its parents

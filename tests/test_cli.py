@@ -8,16 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, MultiDiscrete
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 import npppo
-from npppo import check, check_cases, cli, learner, losses, run
+from npppo import check, check_cases, checkpoint, cli, learner, losses, run
+from npppo import progress as progress_line
 from npppo.algorithms.ppo import PPOConfig
 
 QUICK = ["--n-envs=4", "--n-steps=32", "--batch-size=64", "--n-epochs=2", "--net-arch=8"]
@@ -108,13 +110,41 @@ WRONG = {
     "an evaluation of a damaged run": ("eval {damaged}", r"{damaged}.*checkpoint.npz is trunc"),
     "no episodes": ("eval {run} --episodes 0", r"episodes is 0"),
     "no episode to show": ("eval {run} --episodes 0 --render", r"episodes is 0"),
+    "fewer than no episodes after the training": (
+        "train CartPole-v1 --eval-episodes -1",
+        r"--eval-episodes is -1, expected 0 or more",
+    ),
+    "no steps in an evaluation": ("eval {run} --max-steps 0", r"max_steps is 0, expected 1"),
+    "no steps in the evaluation after a training": (
+        "train CartPole-v1 --max-steps -1",
+        r"max_steps is -1, expected 1",
+    ),
+    "schedules to keep in a new run": (
+        "train CartPole-v1 --keep-schedules",
+        r"--keep-schedules is for --resume",
+    ),
+    "a resumed run by force": ("train --resume {run} --force", r"--force cannot change"),
+    "a video of two episodes": (
+        "eval {run} --episodes 2 --video {missing}",
+        r"--episodes is 2, but --video records 1",
+    ),
+    "a video in the place of something": ("eval {run} --video {file}", r"{file} is there already"),
+    "a video in the checkpoint's place": (
+        "eval {run} --video {run}/checkpoint.npz --force",
+        r"{run}/checkpoint.npz is what is to be read",
+    ),
+    "a plot in the place of something": ("plot {run} -o {file}", r"{file} is there already"),
+    "a plot in its rows' place": (
+        "plot {run} -o {run}/progress.csv --force",
+        r"{run}/progress.csv is what is to be read",
+    ),
     "a window and a file": ("eval {run} --render --video {missing}", r"--render and --video"),
     "a plot of nothing": ("plot {missing} -o {missing}.png", r"{missing} holds no run"),
     "a plot of an empty folder": ("plot {empty} -o {missing}.png", r"{empty} holds no run"),
     "a plot before the first update": ("plot {begun} -o {missing}.png", r"{begun} has no progress"),
     "a plot to nowhere": (
         "plot {run} -o {missing}/a.png",
-        r"cannot write the plot {missing}/a.png",
+        r"cannot write {missing}/a.png: there is no folder {missing}",
     ),
     "a plot in an unknown format": ("plot {run} -o {missing}.xyz", r"cannot write .*{missing}.xyz"),
     "a plot without a file": ("plot {run}", r"-o"),
@@ -193,25 +223,175 @@ def test_a_full_disk_is_one_clear_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(os, "fsync", full)
     assert call("train", "CartPole-v1", "--steps", 200, "--out", tmp_path / "run", *QUICK) == 2
     error = capsys.readouterr().err
-    assert re.fullmatch(r"npppo: .*No space left on device.*\n", error)
+    assert re.fullmatch(rf"npppo: .*No space left on device: '{tmp_path}/run/.*'\n", error)
+
+
+# Whose error it is
+
+
+class Faulty(gymnasium.Env):
+    """Raises what it is told to, where it is told to."""
+
+    observation_space = Box(-1, 1, (1,), np.float64)
+    action_space = Discrete(2)
+
+    def __init__(self, where, error):
+        self.where, self.error = where, error
+        self.fail("make")
+
+    def fail(self, where):
+        if where == self.where:
+            raise self.error
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.fail("reset")
+        return np.zeros(1), {}
+
+    def step(self, action):
+        self.fail("step")
+        return np.zeros(1), 1.0, False, False, {}
+
+
+@pytest.mark.parametrize("where", ["make", "reset", "step"])
+@pytest.mark.parametrize(
+    "kind", [ValueError, TypeError, OSError, BrokenPipeError, FloatingPointError, MemoryError]
+)
+def test_an_error_of_an_environments_own_keeps_its_traceback(kind, where, tmp_path):
+    """With it file and line, and from Python exit code 1."""
+    gymnasium.register("Npppo/Faulty-v0", Faulty)
+    gymnasium.registry["Npppo/Faulty-v0"].kwargs.update(where=where, error=kind("my mistake"))
+    try:
+        with pytest.raises(kind, match="my mistake") as caught:
+            call("train", "Npppo/Faulty-v0", "--steps", 100, "--out", tmp_path / "run", *QUICK)
+    finally:
+        del gymnasium.registry["Npppo/Faulty-v0"]
+    raised = caught.value.__cause__ or caught.value  # gymnasium makes its own of a TypeError
+    assert traceback.extract_tb(raised.__traceback__)[-1].name == "fail"
+
+
+def test_an_error_of_an_environments_own_keeps_its_traceback_when_it_is_loaded(trained):
+    """`load` calls by their name the errors of a checkpoint, not those."""
+    env, error = "Npppo/Faulty-v0", KeyError("my mistake")
+    arrays, meta = checkpoint.read_checkpoint(trained / run.CHECKPOINT)
+    checkpoint.write_checkpoint(trained / run.CHECKPOINT, arrays, {**meta, "env_id": env})
+    gymnasium.register(env, Faulty, kwargs={"where": "make", "error": error})
+    try:
+        with pytest.raises(KeyError, match="my mistake"):
+            call("eval", trained)
+    finally:
+        del gymnasium.registry[env]
+
+
+# Ctrl-C
+
+
+def interrupt_at(number, place, name, monkeypatch):
+    """Ctrl-C when this function is called for this time, and what it does then."""
+    original, calls = getattr(place, name), iter(range(1, 10**9))
+
+    def called(*args, **kwargs):
+        if next(calls) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(place, name, called)
 
 
 @pytest.mark.parametrize("command", ["check", "train", "eval"])
-def test_ctrl_c_at_any_other_time_ends_quietly(command, trained, monkeypatch, capsys, tmp_path):
-    """While an environment is made, during an evaluation: there is nothing to save."""
-
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(check_cases, "check_package", interrupt)
-    monkeypatch.setattr("npppo.evaluate.evaluate", interrupt)
+def test_ctrl_c_where_there_is_nothing_to_save_ends_quietly(
+    command, trained, monkeypatch, capsys, tmp_path
+):
+    """While an environment is made, while the gradients are checked."""
+    interrupt_at(1, check_cases, "check_package", monkeypatch)
+    interrupt_at(1, learner, "make_env", monkeypatch)
     arguments = {
         "check": [],
         "train": ["CartPole-v1", "--steps", 200, "--out", tmp_path / "run", *QUICK],
         "eval": [trained],
     }
     assert call(command, *arguments[command]) == 130
-    assert "Traceback" not in capsys.readouterr().err
+    assert capsys.readouterr() == ("", "npppo: interrupted\n")
+    assert not (tmp_path / "run").exists()
+
+
+def run_of(updates, folder):
+    """The arguments of a run that needs so many updates, of which some rows are no transitions."""
+    return ["train", "CartPole-v1", "--steps", updates * 96, "--out", folder, *QUICK]
+
+
+def test_ctrl_c_before_the_first_update_stops_after_it(monkeypatch, capsys, tmp_path):
+    folder = tmp_path / "run"
+    interrupt_at(1, run, "begin", monkeypatch)
+    assert call(*run_of(3, folder)) == 130
+    output, error = capsys.readouterr()
+    steps = npppo.load(folder).num_timesteps
+    assert output.splitlines()[1:] == [
+        f"interrupted at {steps} of 288 steps, saved in {folder}",
+        f"resume with: npppo train --resume {folder}",
+    ]
+    assert error == ""
+
+
+@pytest.mark.parametrize("updates", [1, 3])
+@pytest.mark.parametrize("moment", ["in the last update", "while it is saved"])
+def test_ctrl_c_at_the_end_of_a_training_is_not_lost(
+    moment, updates, monkeypatch, capsys, tmp_path
+):
+    folder = tmp_path / "run"
+    if moment == "in the last update":
+        interrupt_at(updates, learner.Player, "play", monkeypatch)
+    else:
+        interrupt_at(1, npppo.PPO, "save", monkeypatch)
+    assert call(*run_of(updates, folder)) == 130
+    output, error = capsys.readouterr()
+    assert output.splitlines()[1].startswith("reached the end of the training after ")
+    assert output.splitlines()[2:] == [
+        f"saved in {folder}: npppo eval {folder}",
+        "interrupted: there is no evaluation",
+    ]
+    assert error == ""
+    assert npppo.load(folder).updates == updates
+
+
+@pytest.mark.parametrize("command", ["train", "eval"])
+def test_ctrl_c_in_an_evaluation_shows_what_was_measured(
+    command, trained, monkeypatch, capsys, tmp_path
+):
+    interrupt_at(60, npppo.PPO, "act", monkeypatch)
+    arguments = ["CartPole-v1", "--steps", 200, "--out", tmp_path / "run", *QUICK]
+    assert call(command, *(arguments if command == "train" else [trained])) == 130
+    output, error = capsys.readouterr()
+    assert error == ""
+    *_, measured, missing = output.splitlines()
+    finished = int(measured.split()[0])
+    assert re.fullmatch(
+        rf"interrupted: {finished} of 100 episodes were finished; [1-4] w(as|ere) not, after up to "
+        r"\d+ steps and with a return of .* to .* so far: the finished ones are the short ones",
+        missing,
+    )
+
+
+@pytest.mark.parametrize("module", ["argparse", "npppo.cli", "numpy.linalg", "gymnasium.spaces"])
+def test_ctrl_c_in_an_import_ends_without_a_traceback(module, tmp_path):
+    script = f"""
+import os, signal, sys
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder)
+sys.argv[1:] = ["train", "CartPole-v1", "--out", {str(tmp_path / "run")!r}]
+from npppo.__main__ import start
+start()
+"""
+    process = start("-c", script)
+    output, error = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert error in ("", "npppo: interrupted\n")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_update(tmp_path, monkeypatch):
@@ -243,6 +423,14 @@ def test_a_reader_that_has_gone_is_no_error(command, finished):
     assert process.returncode == 1
 
 
+def test_a_closed_output_is_no_error(finished):
+    """npppo eval DIR >&-"""
+    script = "import sys; sys.stdout = None; from npppo.__main__ import start; start()"
+    process = start("-c", script, "eval", finished, "--episodes", 2)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 0
+
+
 # Help
 
 
@@ -261,6 +449,22 @@ def test_every_hyperparameter_is_an_option_with_its_help(capsys):
     assert set(cli.HELP) == set(PPOConfig.__annotations__)
     for name in PPOConfig.__annotations__:
         assert "--" + name.replace("_", "-") in output
+
+
+def test_every_hyperparameters_help_says_what_it_is_otherwise(capsys):
+    call("train", "--help")
+    output = " ".join(capsys.readouterr().out.split())
+    for said in [
+        "environment steps in all (default: 1,000,000, CartPole-v1: 100,000)",
+        "Adam's step size (default: 0.0003, CartPole-v1: 0.004)",
+        "(default: none, CartPole-v1: 0.0)",
+        "widths of the hidden layers (default: 64 64)",
+        "normalise the advantages of each minibatch (default: yes)",
+        "one set of hidden layers for policy and value function (default: no)",
+    ]:
+        assert said in output
+    given = output[output.index("hyperparameters:") :]
+    assert given.count("(default: ") == len(PPOConfig.__annotations__)
 
 
 def test_version(capsys):
@@ -286,21 +490,71 @@ def test_a_training_prints_progress_a_summary_and_an_evaluation(tmp_path, capsys
     assert re.fullmatch(
         rf"reached the end of the training after {steps:,} steps, {number} s", lines[1]
     )
+    assert lines[2] == f"saved in {folder}: npppo eval {folder}"
     assert re.fullmatch(
         rf"100 episodes, deterministic policy: return {number} ± {number} "
         rf"\(from {number} to {number}\), length {number}",
-        lines[2],
+        lines[3],
     )
-    assert lines[3:] == [f"saved in {folder}: npppo eval {folder}"]
+    assert len(lines) == 4
+
+
+def test_an_evaluation_after_a_training_has_as_many_episodes_as_asked_for(tmp_path, capsys):
+    for number, said in ((0, []), (1, ["1 episode, "]), (3, ["3 episodes, "])):
+        arguments = ["--steps", 100, "--eval-episodes", number, "--out", tmp_path / f"{number}"]
+        assert call("train", "CartPole-v1", *arguments, *QUICK) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[2].startswith("saved in ")
+        assert [line[: len(start)] for line, start in zip(lines[3:], said, strict=True)] == said
+
+
+def test_an_evaluation_that_would_not_end_says_how_far_it_came(trained, capsys):
+    """CliffWalking has no time limit, and a policy may stand still there."""
+    assert call("eval", trained, "--episodes", 5, "--max-steps", 3) == 0
+    assert capsys.readouterr().out == (
+        "0 of 5 episodes were finished; 5 were not, after up to 3 steps and with a return of "
+        "3.0 to 3.0 so far (max_steps is 3)\n"
+    )
+
+
+def test_a_long_evaluation_prints_where_it_is(trained, capsys, monkeypatch):
+    monkeypatch.setattr(cli.Line, "show", lambda line, text: print(text))
+    assert call("eval", trained, "--episodes", 6, "--max-steps", 20) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "evaluating: 0 of 6 episodes, at step 1 of at most 20"
+    assert re.fullmatch(
+        r"evaluating: \d of 6 episodes, (\d unfinished, )?at step \d+ of at most 20", lines[-3]
+    )
+
+
+def test_an_environments_module_may_be_in_the_folder_at_hand(tmp_path):
+    """As with python -m npppo; the command's sys.path begins with the folder of its script."""
+    (tmp_path / "elsewhere").mkdir()
+    script = tmp_path / "elsewhere" / "npppo"
+    script.write_text("from npppo.__main__ import start\nstart()\n")
+    (tmp_path / "mine.py").write_text(
+        "import gymnasium\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "gymnasium.register('Mine-v0', CartPoleEnv, max_episode_steps=10)\n"
+    )
+    for arguments in (
+        ["train", "mine:Mine-v0", "--steps", 100, "--out", "run", *QUICK],
+        ["train", "--resume", "run", "--eval-episodes", 1],
+        ["eval", "run", "--episodes", 2],
+    ):
+        process = start(script, *arguments, cwd=tmp_path)
+        output, error = process.communicate(timeout=60)
+        assert (process.returncode, error) == (0, "")
+        assert "deterministic policy: return 10.00" in output or "episode" in output
 
 
 def test_a_long_training_prints_progress_now_and_then(tmp_path, capsys, monkeypatch):
     """In a pipe a line every ten seconds, here every other update."""
     shown = iter(range(10**6))
-    monkeypatch.setattr(cli.time, "perf_counter", lambda: 2.0 * next(shown))
+    monkeypatch.setattr(progress_line.time, "perf_counter", lambda: 2.0 * next(shown))
     progress = cli.Progress(10_000)
     for update in range(1, 30):
-        progress.show({"timesteps": 100 * update, "return": 1.0})
+        progress.update({"timesteps": 100 * update, "return": 1.0})
     lines = capsys.readouterr().out.splitlines()
     assert 3 < len(lines) < 29
     assert [int(line.split("%")[0]) for line in lines] == sorted(
@@ -313,7 +567,7 @@ def test_on_a_terminal_the_line_is_updated_in_place(monkeypatch, capsys):
     progress = cli.Progress(1000)
     progress.pause = 0.0
     for steps in (100, 500, 1000):
-        progress.show({"timesteps": steps, "return": float("nan")})
+        progress.update({"timesteps": steps, "return": float("nan")})
     progress.close()
     output = capsys.readouterr().out
     assert output.count("\r") == 4 and output.count("\n") == 1
@@ -410,6 +664,9 @@ def test_plots_of_several_runs(trained, tmp_path, capsys):
         assert capsys.readouterr().out == f"drew {tmp_path / name}\n"
         assert (tmp_path / name).read_bytes().startswith(magic)
     assert (tmp_path / "a.svg").read_text().count("explained variance") > 0
+    (tmp_path / "a.png").write_bytes(b"mine")
+    assert call("plot", trained, "-o", tmp_path / "a.png", "--force") == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_check_prints_a_table_and_agrees(capsys):

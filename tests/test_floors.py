@@ -15,7 +15,7 @@ FLOORS = [
     "shapes layers categorical gaussian returns losses optimizers",
     "agent check check_cases",
     "rollout",
-    "algorithms algorithms.ppo checkpoint presets learner evaluate run",
+    "blame progress threads algorithms algorithms.ppo checkpoint presets learner evaluate run",
     "plot contract "
     "grading grading.exercise grading.compare "
     "grading.catalogue grading.catalogue.layers grading.catalogue.networks "

@@ -1,6 +1,8 @@
 """The loop: the same bits from the same seed, whatever is saved, loaded or looked at on the way."""
 
 import copy
+import re
+import warnings
 from functools import partial
 from itertools import count
 from typing import ClassVar
@@ -29,7 +31,7 @@ import npppo
 from npppo import learner
 from npppo.algorithms.ppo import PPOConfig
 from npppo.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from npppo.evaluate import evaluate
+from npppo.evaluate import MAX_STEPS, evaluate, planned, play
 from npppo.evaluate import watch as watch_episodes
 from npppo.presets import PRESETS
 from npppo.rollout import Player
@@ -269,6 +271,32 @@ def test_schedules_go_straight_from_start_to_end():
     rows.clear()
     model.learn(2 * 32, rows.append)  # they start again
     assert_close([row["learning_rate"] for row in rows], [0.01, 0.006])
+
+
+def test_schedules_may_end_before_the_training():
+    model, rows = make("native", learning_rate=1.0, learning_rate_end=0.5, clip_range_end=0.1), []
+    model.learn_until(300, rows.append, schedules_end=150)
+    done = np.array([0, *(row["timesteps"] for row in rows[:-1])])
+    share = np.minimum(1, done / 150)
+    assert [row["learning_rate"] for row in rows] == pytest.approx(1 - share / 2)
+    assert [row["clip_range"] for row in rows] == pytest.approx(0.2 - 0.1 * share)
+    assert (share == 1).sum() > 1
+    with pytest.raises(ValueError, match="schedules_end is 0"):
+        model.learn_until(400, schedules_end=0)
+
+
+def test_a_training_shows_its_progress_if_asked(capsys):
+    model, rows = make("native"), []
+    model.learn(100, rows.append)
+    assert capsys.readouterr().out == ""
+    before = int(rows[-1]["timesteps"])
+    model.learn(100, lambda row: rows.append(row) or row["timesteps"] < before + 50, progress=True)
+    steps = int(rows[-1]["timesteps"])
+    assert before + 50 <= steps < before + 100  # the callback ends it, as ever
+    line = (
+        rf"{steps / (before + 100):4.0%}  {steps} steps  return .*  [\d,]+ steps/s  0:\d\d left\n"
+    )
+    assert re.fullmatch(line, capsys.readouterr().out)
 
 
 def test_rates_without_an_end_are_constant():
@@ -873,6 +901,20 @@ def test_batch_size_is_measured_by_the_environments_there_are():
         npppo.PPO(Walk(), 0, n_steps=8, batch_size=9)
 
 
+@pytest.mark.parametrize(
+    ("env_id", "given", "rows"),
+    [("CartPole-v1", {"n_envs": 4}, 128), ("Acrobot-v1", {"n_envs": 1, "n_steps": 32}, 32)],
+)
+def test_a_batch_size_that_nobody_chose_is_at_most_the_batch(env_id, given, rows):
+    """Neither the preset's nor the default; one that was chosen is refused, and so is nonsense."""
+    assert npppo.PPO(env_id, 0, **given).config.batch_size == rows
+    assert learner.configure(env_id, {"n_envs": 64}).batch_size in (64, 256)
+    with pytest.raises(ValueError, match=rf"batch_size is {rows + 1}, expected at most"):
+        npppo.PPO(env_id, 0, **given, batch_size=rows + 1)
+    with pytest.raises(ValueError, match="n_envs is '4'"):
+        learner.configure(env_id, {"n_envs": "4"})
+
+
 def test_steps_that_are_all_no_transitions_are_survived():
     """One environment, one step: every second batch of one-step episodes has no transition."""
     one_step_episodes = scripts([[(1, (True, False))]])
@@ -1160,10 +1202,73 @@ def test_an_evaluation_of_numbers_that_are_none_ends_by_name(place):
     env_id = "npppo-tests/Broken-v0"
     gymnasium.register(env_id, Broken)
     model = npppo.PPO(env_id, 0, **TINY)
-    for test in (evaluate, lambda *args: watch_episodes(*args, 0, True, None)):
+    for test in (evaluate, lambda *a: watch_episodes(a[0], planned(*a, None), 0, True, None)):
         with pytest.raises(FloatingPointError, match=f"the {place} of environment . is nan"):
             test(model, 3)
     del gymnasium.registry[env_id]
+
+
+def test_an_episode_without_end_is_left_out_with_a_word(lottery):
+    """Those of forty steps do not end within thirty-nine; each is counted once."""
+    model = npppo.PPO(lottery, 0, **TINY)
+    assert {length for _, length in evaluate(model, 50, max_steps=40)} == {1, 40}
+    long = sum(length == 40 for _, length in evaluate(model, 50))
+    with pytest.warns(UserWarning) as warned:
+        results = evaluate(model, 50, max_steps=39)
+    assert results == [(1.0, 1)] * (50 - long)
+    assert str(warned[0].message) == (
+        f"{50 - long} of 50 episodes were finished; {long} were not, after up to 39 steps and with "
+        "a return of 39.0 to 39.0 so far (max_steps is 39): the finished ones are the short ones"
+    )
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(None, MAX_STEPS), (7, 7), (10 * MAX_STEPS, 10 * MAX_STEPS)]
+)
+def test_an_episode_may_last_as_long_as_its_environment_lets_it(limit, expected):
+    env_id = "npppo-tests/Lottery-v1"
+    gymnasium.register(env_id, Lottery, max_episode_steps=limit)
+    model = npppo.PPO(env_id, 0, **TINY)
+    del gymnasium.registry[env_id]
+    assert planned(model, 1, None).max_steps == expected
+    assert planned(model, 1, 3).max_steps == 3
+
+
+@pytest.mark.parametrize(("episodes", "at_once"), [(1, 1), (3, 3), (5, 3), (9, 3), (100, 4)])
+def test_an_evaluation_has_no_more_environments_than_the_training(episodes, at_once, monkeypatch):
+    """Which may be all that the memory holds; each round has as many."""
+    made = []
+
+    def make_env(env_id, n_envs):
+        made.append(n_envs)
+        return gymnasium.make_vec(env_id, num_envs=n_envs)
+
+    model = npppo.PPO("CartPole-v1", 0, n_envs=4, **TINY)
+    monkeypatch.setattr("npppo.evaluate.make_env", make_env)
+    assert len(evaluate(model, episodes)) == episodes
+    assert made == [at_once]
+
+
+@pytest.mark.parametrize("when", [1, 2, 70])
+def test_what_was_played_when_an_evaluation_is_interrupted_is_known(when, lottery, monkeypatch):
+    model = npppo.PPO(lottery, 0, n_envs=20, **TINY)
+    played = planned(model, 100, None)
+
+    def interrupt(played, steps):
+        nonlocal when
+        when -= 1
+        if when == 0:
+            raise KeyboardInterrupt
+
+    steps = when
+    with pytest.raises(KeyboardInterrupt):
+        play(model, played, 0, True, interrupt)
+    lengths = [length for _, length in played.finished]
+    assert all(length in (1, 40) for length in lengths)
+    assert len(lengths) + len(played.unfinished) == 20 * (1 + steps // 40)
+    assert {length for _, length in played.unfinished} == {steps % 40}
+    assert played.missing().startswith(f"{len(lengths)} of 100 episodes were finished; ")
 
 
 def test_an_evaluation_needs_an_id_and_an_episode():
@@ -1171,3 +1276,5 @@ def test_an_evaluation_needs_an_id_and_an_episode():
         evaluate(make("same step"), 1)
     with pytest.raises(ValueError, match="episodes is 0"):
         evaluate(make("native"), 0)
+    with pytest.raises(ValueError, match="max_steps is 0"):
+        evaluate(make("native"), 1, max_steps=0)

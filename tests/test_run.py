@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
 import signal
 import time
+from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -129,6 +132,57 @@ def test_a_folder_that_holds_a_run_is_refused_untouched(name, folder):
     assert (folder / name).read_bytes() == b"precious"
 
 
+def test_a_run_is_overwritten_by_force_alone(folder):
+    uninterrupted(folder, 400)
+    (folder / "notes.txt").write_text("mine")
+    assert main([*train_arguments(folder, 200), "--force", "--eval-episodes", "0"]) == 0
+    assert (folder / "notes.txt").read_text() == "mine"
+    (folder / "notes.txt").unlink()
+    assert outcome(folder) == uninterrupted(folder.with_name("other"), 200)
+
+
+def test_whoever_makes_a_numbered_folder_has_it(tmp_path, monkeypatch):
+    """Somebody else makes the first two after we have seen that they are free."""
+    make = Path.mkdir
+
+    def make_too_late(path, *args, **kwargs):
+        if path.name in ("Env-1", "Env-2"):
+            make(path)
+        make(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", make_too_late)
+    assert run.free_folder(tmp_path / "runs", "Env") == tmp_path / "runs" / "Env-3"
+    assert run.free_folder(tmp_path / "runs", "Env") == tmp_path / "runs" / "Env-4"
+
+
+def test_of_two_that_begin_in_the_same_folder_one_has_it(folder, monkeypatch):
+    """The other one's config.json comes after we have seen that there is none."""
+    link = os.link
+
+    def link_too_late(source, target):
+        Path(target).write_text("theirs")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", link_too_late)
+    with pytest.raises(ValueError, match=r"already holds a run \(config.json\)"):
+        run.begin(folder, PPO("CartPole-v1", SEED), {})
+    assert (folder / run.CONFIG).read_text() == "theirs"
+    assert [path.name for path in folder.iterdir()] == [run.CONFIG]
+
+
+@pytest.mark.skipif(not find_spec("fcntl"), reason="no such locks here")
+def test_a_run_is_trained_by_one_at_a_time(folder, capsys):
+    interrupted_after(folder, 3)
+    before = outcome(folder)
+    with run.alone(folder):
+        for command in (["train", "--resume", str(folder)], train_arguments(folder, SHORT)):
+            assert main([*command, *(["--force"] if "--out" in command else [])]) == 2
+            assert capsys.readouterr().err == (f"npppo: another process is training in {folder}\n")
+    assert outcome(folder) == before
+    with run.alone(folder):  # who has ended holds nobody up
+        pass
+
+
 def test_a_folder_that_holds_something_else_is_taken(folder):
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
@@ -213,6 +267,42 @@ def test_without_a_checkpoint_the_run_starts_again(left, folder, short):
     elif left == "half a header":
         (folder / run.PROGRESS).write_bytes(b"update,time")
     assert resume_to_the_end(folder) == short
+
+
+def learning_rates(folder):
+    return [float(row["learning_rate"]) for row in progress(folder)]
+
+
+def test_a_longer_resumed_run_says_that_its_schedules_go_on_elsewhere(folder, capsys):
+    uninterrupted(folder, SHORT)
+    last = learning_rates(folder)[-1]
+    done = npppo.load(folder).num_timesteps
+    arguments = ["train", "--resume", str(folder), "--eval-episodes", "0", "--steps"]
+    assert main([*arguments, str(2 * SHORT)]) == 0
+    rates = learning_rates(folder)
+    expected = SETTINGS["learning_rate"] * (1 - done / (2 * SHORT) / 2)
+    assert max(rates[rates.index(last) + 1 :]) == pytest.approx(expected)
+    assert (
+        f"learning_rate goes on at {expected:.3g}, not at 0.001: it now reaches 0.001 at "
+        f"{2 * SHORT:,} steps (at {SHORT:,}, as before, with --keep-schedules)\n"
+    ) in capsys.readouterr().out
+
+
+def test_schedules_that_are_kept_end_where_they_did(folder, capsys):
+    """Also after another interruption."""
+    uninterrupted(folder, SHORT)
+    before = learning_rates(folder)
+    arguments = ["train", "--resume", str(folder), "--eval-episodes", "0"]
+    assert main([*arguments, "--keep-schedules", "--steps", str(SHORT + 200)]) == 0
+    config = json.loads((folder / run.CONFIG).read_text())
+    config["total_timesteps"] += 400  # as if the run had been interrupted
+    (folder / run.CONFIG).write_text(json.dumps(config))
+    assert main(arguments) == 0
+    rates = learning_rates(folder)
+    assert rates[: len(before)] == before
+    assert len(rates) > len(before) + 2
+    assert set(rates[len(before) :]) == {SETTINGS["learning_rate_end"]}
+    assert "learning_rate" not in capsys.readouterr().out
 
 
 def test_what_a_crash_left_of_a_checkpoint_is_in_nobodys_way(folder, short):
@@ -338,7 +428,7 @@ match moment:
     case "before the folder is made":
         kill_at(1, run, "begin")
     case "before config.json has its name":
-        kill_at(1, os, "replace")
+        kill_at(1, os, "link")
     case "before the first step":
         kill_at(1, rollout.Player, "play")
     case "before the first checkpoint":
@@ -348,7 +438,7 @@ match moment:
     case "in the middle of a checkpoint":
         kill_at(5, np, "savez", half_a_file)
     case "before a checkpoint has its name":
-        kill_at(6, os, "replace")
+        kill_at(5, os, "replace")
     case "in the middle of an update":
         kill_at(9, rollout.Player, "play")
 cli.main(arguments)
