@@ -6,13 +6,20 @@ import os
 import pickle
 import zipfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from properties import assert_same
 
 from npppo import checkpoint
-from npppo.checkpoint import CheckpointError, read_checkpoint, write_checkpoint, write_json
+from npppo.checkpoint import (
+    CheckpointError,
+    expect_free,
+    read_checkpoint,
+    write_checkpoint,
+    write_json,
+)
 
 rng = np.random.default_rng(0)
 ARRAYS = {
@@ -317,3 +324,55 @@ def test_a_bare_pickle_is_refused_unopened(tmp_path):
     path.write_bytes(pickle.dumps(Bomb(mark)))
     assert is_refused(path)
     assert not mark.exists()
+
+
+# What exists, and what is read
+
+
+def test_what_is_there_is_overwritten_by_force_alone(tmp_path):
+    file, full, empty = tmp_path / "file", tmp_path / "full", tmp_path / "empty"
+    file.write_text("mine")
+    full.mkdir()
+    empty.mkdir()
+    (full / "file").write_text("mine")
+    for output, folder in ((file, False), (full, True)):
+        with pytest.raises(ValueError, match=rf"{output} is there already: --force"):
+            expect_free(output, False, folder=folder)
+        expect_free(output, True, folder=folder)
+    for output, folder in ((tmp_path / "new", False), (tmp_path / "new", True), (empty, True)):
+        expect_free(output, False, folder=folder)
+    expect_free(Path(os.devnull), False)
+
+
+def test_what_is_read_is_never_overwritten(tmp_path):
+    """By whatever name: a link to it, another way there, a file in a folder that is read."""
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.write_text("")
+    file = folder / "file"
+    file.write_text("mine")
+    for name in ("link", "hard link"):
+        (os.symlink if name == "link" else os.link)(file, tmp_path / name)
+    for output in (file, folder / ".." / "folder" / "file", tmp_path / "link"):
+        for read in (file, folder):
+            with pytest.raises(ValueError, match=r"is what is to be read"):
+                expect_free(output, True, None, other, read)
+    with pytest.raises(ValueError, match=r"is what is to be read"):
+        expect_free(tmp_path / "hard link", True, file)
+    with pytest.raises(ValueError, match=r"is what is to be read"):
+        expect_free(folder, True, file, folder, folder=True)
+    expect_free(folder / "new", False, folder)  # nothing is lost
+    expect_free(file, True, other, tmp_path / "missing")
+
+
+def test_a_place_where_no_file_can_be_is_said_at_once(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for output, folder, said in [
+        (tmp_path, False, "is a folder, expected a file"),
+        (file, True, "is a file, expected a folder"),
+        (tmp_path / "no" / "file", False, "there is no folder"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            expect_free(output, True, folder=folder)
+    expect_free(tmp_path / "no" / "folder", False, folder=True)  # is made with its parents
