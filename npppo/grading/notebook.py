@@ -39,7 +39,7 @@ def code_cells(text: str) -> list[str]:
 
 
 def other_language(source: str) -> str:
-    """"%%bash" of a cell that begins with it; empty for a cell of Python."""
+    """ "%%bash" of a cell that begins with it; empty for a cell of Python."""
     first = source.split(maxsplit=1)[:1]
     return first[0] if first and first[0].startswith("%%") and first[0] not in PYTHON else ""
 
@@ -81,7 +81,7 @@ def without_shell(lines: list[str]) -> list[str]:
 
 def end_of_statement(lines: list[str], start: int) -> int:
     """The line behind the statement that begins here; behind them all, if it does not end."""
-    rest = iter(lines[start:])
+    rest = map(lines.__getitem__, range(start, len(lines)))
     with suppress(tokenize.TokenError, SyntaxError):
         for token in tokenize.generate_tokens(lambda: next(rest, "")):
             if token.type == tokenize.NEWLINE:

@@ -31,6 +31,7 @@ class Submission:
         return "" if is_notebook(self.name) else Path(self.name).stem
 
 
+SUFFIXES = (".py", ".ipynb")
 # A notebook may hold pictures; code is parsed, and a small part of this is a long homework.
 LARGEST_FILE, LARGEST_CODE = 32 << 20, 1 << 18
 
