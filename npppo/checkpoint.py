@@ -56,6 +56,13 @@ def expect_free(output: Path, force: bool, *read: Path | None, folder: bool = Fa
         raise ValueError(f"{output} is a file, expected a folder")
     if not folder and not output.parent.is_dir():
         raise ValueError(f"cannot write {output}: there is no folder {output.parent}")
+    if output.exists() and not (output.is_file() or output.is_dir()):
+        return
+    place = Path(os.path.realpath(output))
+    while not place.is_dir():
+        place = place.parent
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"cannot write {output}: {place} is read-only")
     if not (output.is_file() or (output.is_dir() and any(output.iterdir()))):
         return
     for path in read:

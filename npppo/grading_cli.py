@@ -95,8 +95,8 @@ def add_commands(commands: Any) -> None:
     _add_force(pack)
 
 
-def _add_force(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--force", action="store_true", help="overwrite what is there already")
+def _add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="overwrite what is there already")
 
 
 def starter_command(output: Path, functions: list[str] | None, force: bool) -> int:
@@ -141,6 +141,8 @@ def grade_command(
 
     _expect_hypothesis()
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     if jobs < 1:
         raise ValueError(f"--jobs is {jobs}, expected 1 or more")
     if folder is not None and format is not None:
@@ -191,6 +193,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """The first Ctrl-C ends the work, and what is done is written; a second one ends at once."""
+    signal.signal(signal.SIGINT, _terminate)
+    raise KeyboardInterrupt
+
+
 @contextmanager
 def _workers(jobs: int) -> Iterator[Executor]:
     """Processes that grade. Whatever ends the work early ends them, and their submissions'."""
@@ -198,22 +206,14 @@ def _workers(jobs: int) -> Iterator[Executor]:
     from multiprocessing import active_children
 
     executor = ProcessPoolExecutor(jobs, initializer=_serve, initargs=(os.getpid(),))
-    before = signal.getsignal(signal.SIGINT)
     try:
         yield executor
     except BaseException:
-        signal.signal(signal.SIGINT, _leave)
         for child in active_children():
             child.terminate()
         raise
     finally:
         executor.shutdown(cancel_futures=True)
-        signal.signal(signal.SIGINT, before)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    """A second Ctrl-C waits for nothing; the workers have been told to end, or `_serve` does."""
-    os._exit(EXIT_INTERRUPTED)
 
 
 def _serve(parent: int) -> None:
