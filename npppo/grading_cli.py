@@ -185,16 +185,22 @@ def grade_command(
     return EXIT_MARKS_LOST if report.lost_marks else 0
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """Leave at once, and nothing behind: an exception might be swallowed on its way up."""
+def _abandon() -> None:
+    """End all submissions' processes and remove their folders."""
     sandbox = sys.modules.get(f"{__package__}.grading.sandbox")  # perhaps not all of it yet
     getattr(sandbox, "abandon_all", lambda: None)()
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Leave at once, and nothing behind: an exception might be swallowed on its way up."""
+    _abandon()
     os._exit(128 + number)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """The first Ctrl-C ends the work, and what is done is written; a second one ends at once."""
     signal.signal(signal.SIGINT, _terminate)
+    _abandon()
     raise KeyboardInterrupt
 
 

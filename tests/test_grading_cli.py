@@ -486,7 +486,7 @@ def test_a_grader_that_is_terminated_leaves_nothing_behind(home, delay):
     room.mkdir()
     (home / "hangs.py").write_text(HANGS)
     process = started(home, "grade", "hangs.py", environment={"TMPDIR": str(room)})
-    waited(lambda: list(room.iterdir()))
+    waited(lambda: list(room.glob("npppo-*")))
     time.sleep(delay)
     process.terminate()
     printed, _ = process.communicate(timeout=60)
