@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import shlex
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .grading.assignment import Assignment
+    from concurrent.futures import Executor
+    from types import FrameType
 
 EXIT_MARKS_LOST = 1
+EXIT_INTERRUPTED = 130
 FORMATS = ("text", "json", "gradescope", "junit", "prairielearn", "otter", "markdown")
 
 
@@ -34,6 +41,7 @@ def add_commands(commands: Any) -> None:
     starter.add_argument(
         "--functions", nargs="+", metavar="NAME", help="default: all of the contract"
     )
+    _add_force(starter)
 
     assignment = commands.add_parser(
         "assignment", help="write an assignment file to be edited", allow_abbrev=False
@@ -43,6 +51,7 @@ def add_commands(commands: Any) -> None:
     assignment.add_argument(
         "--functions", nargs="+", metavar="NAME", help="default: all of the contract"
     )
+    _add_force(assignment)
 
     grade = commands.add_parser("grade", help="mark a student's file", allow_abbrev=False)
     grade.set_defaults(command=grade_command)
@@ -64,6 +73,7 @@ def add_commands(commands: Any) -> None:
         "-o", "--output", type=Path, metavar="FILE", help="default: print; with --class: marks.csv"
     )
     grade.add_argument("--jobs", type=int, default=1, help="with --class: files at a time")
+    _add_force(grade)
 
     vectors = commands.add_parser(
         "vectors", help="write test vectors for other languages", allow_abbrev=False
@@ -73,6 +83,7 @@ def add_commands(commands: Any) -> None:
     vectors.add_argument("--functions", nargs="+", metavar="NAME")
     vectors.add_argument("--salt", default="", help="as for grade --answers")
     vectors.add_argument("--inputs-only", action="store_true", help="leave the answers out")
+    _add_force(vectors)
 
     pack = commands.add_parser(
         "gradescope-zip", help="build an autograder to upload to Gradescope", allow_abbrev=False
@@ -81,35 +92,36 @@ def add_commands(commands: Any) -> None:
     pack.add_argument("-o", "--output", type=Path, required=True, metavar="ZIP")
     pack.add_argument("--assignment", type=Path, metavar="INI")
     pack.add_argument("--salt", help="default: a random one")
+    _add_force(pack)
 
 
-def starter_command(output: Path, functions: list[str] | None) -> int:
+def _add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="overwrite what is there already")
+
+
+def starter_command(output: Path, functions: list[str] | None, force: bool) -> int:
     """Write the starter file."""
+    from .checkpoint import expect_free, write_text
     from .grading.starter import starter
 
-    _write_new(output, starter(functions, output.name))
-    print(f"wrote {output}; check it with: npppo grade {output}")
+    expect_free(output, force)
+    write_text(output, starter(functions, output.name))
+    print(f"wrote {output}; check it with: npppo grade {shlex.quote(str(output))}")
     return 0
 
 
-def assignment_command(output: Path, functions: list[str] | None) -> int:
+def assignment_command(output: Path, functions: list[str] | None, force: bool) -> int:
     """Write an assignment file with every default spelled out."""
+    from .checkpoint import expect_free, write_text
     from .grading.assignment import template
 
-    _write_new(output, template(functions))
-    print(f"wrote {output}; grade by it with: npppo grade FILE --assignment {output}")
+    expect_free(output, force)
+    write_text(output, template(functions))
+    print(
+        f"wrote {output}; grade by it with: "
+        f"npppo grade FILE --assignment {shlex.quote(str(output))}"
+    )
     return 0
-
-
-def _write_new(output: Path, text: str) -> None:
-    """Never over another file."""
-    if not output.parent.is_dir():
-        raise ValueError(f"-o {output}: there is no folder {output.parent}")
-    try:
-        with open(output, "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ValueError(f"{output} is there already") from None
 
 
 def grade_command(
@@ -122,35 +134,44 @@ def grade_command(
     format: str | None,
     output: Path | None,
     jobs: int,
+    force: bool,
 ) -> int:
     """Mark one file, a folder of files, or answers; or test the grader itself."""
-    from .checkpoint import write_text
+    from .checkpoint import expect_free, write_text
 
     _expect_hypothesis()
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     if jobs < 1:
         raise ValueError(f"--jobs is {jobs}, expected 1 or more")
     if folder is not None and format is not None:
         raise ValueError("--class writes a CSV table; --format is for one file")
-    if output is not None:
-        _expect_place(output, file, assignment)
     if selftest:
+        if output is not None or format is not None or assignment is not None:
+            raise ValueError("--selftest prints a table: no -o, --format or --assignment with it")
         return _selftest()
     from .grading.assignment import read_assignment
+    from .grading.report import of_what_is_there
 
-    decided = read_assignment(assignment)
     if folder is not None:
-        return _grade_class(folder, decided, salt, output or Path("marks.csv"), jobs)
+        return _grade_class(folder, assignment, salt, output or Path("marks.csv"), jobs, force)
+    if output is not None:
+        expect_free(output, force, file, answers, assignment)
+    decided = read_assignment(assignment)
     if answers is not None:
         from .grading.vectors import grade_answers
 
-        report = grade_answers(answers, decided, salt)
+        report, there = grade_answers(answers, decided, salt), set[str]()
     else:
         from .grading.grade import grade
-        from .grading.submission import read_submission
+        from .grading.submission import defined_in, read_submission
 
         assert file is not None  # the parser has seen to it
-        report = grade(read_submission(file), decided, salt)
+        submission = read_submission(file)
+        report, there = grade(submission, decided, salt), set(defined_in(submission))
+    if assignment is None:
+        report = of_what_is_there(report, there)
     from .grading.writers import FORMATS as WRITERS
     from .grading.writers import terminal
 
@@ -164,17 +185,48 @@ def grade_command(
     return EXIT_MARKS_LOST if report.lost_marks else 0
 
 
-def _terminate(number: int, frame: object) -> None:
-    """Leave at once, and nothing behind: an exception might be swallowed on its way up."""
-    from .grading.sandbox import abandon_all
+def _abandon() -> None:
+    """End all submissions' processes and remove their folders."""
+    sandbox = sys.modules.get(f"{__package__}.grading.sandbox")  # perhaps not all of it yet
+    getattr(sandbox, "abandon_all", lambda: None)()
 
-    abandon_all()
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Leave at once, and nothing behind: an exception might be swallowed on its way up."""
+    _abandon()
     os._exit(128 + number)
 
 
-def _follow() -> None:
-    """End this process, which grades for another, soon after that one has ended in any way."""
-    parent = os.getppid()
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """The first Ctrl-C ends the work, and what is done is written; a second one ends at once."""
+    signal.signal(signal.SIGINT, _terminate)
+    _abandon()
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[Executor]:
+    """Processes that grade. Whatever ends the work early ends them, and their submissions'."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import active_children
+
+    executor = ProcessPoolExecutor(jobs, initializer=_serve, initargs=(os.getpid(),))
+    try:
+        yield executor
+    except BaseException:
+        for child in active_children():
+            child.terminate()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _serve(parent: int) -> None:
+    """Begin as a process that grades for another, and ends soon after that one in any way."""
+    signal.signal(signal.SIGTERM, _terminate)
+    # Ctrl-C reaches all processes of a terminal, but is the parent's affair. To ignore it outright
+    # would be handed down to the submissions.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -199,57 +251,75 @@ def _selftest() -> int:
     return 0 if passes(rows) else EXIT_MARKS_LOST
 
 
-def _grade_class(folder: Path, decided: Assignment, salt: str, output: Path, jobs: int) -> int:
-    from concurrent.futures import ProcessPoolExecutor
-
-    from .checkpoint import write_text
-    from .grading.classroom import clusters_table, grade_class, label, marks_table, submissions
+def _grade_class(
+    folder: Path, assignment: Path | None, salt: str, output: Path, jobs: int, force: bool
+) -> int:
+    from .checkpoint import expect_free, write_text
+    from .grading.assignment import read_assignment
+    from .grading.classroom import (
+        Graded,
+        clusters_table,
+        grade_class,
+        label,
+        marks_table,
+        submissions,
+    )
     from .grading.writers import clean
 
-    paths = submissions(folder)
-    graded = []
-    with ProcessPoolExecutor(jobs, initializer=_follow) as executor:
-        for number, one in enumerate(grade_class(paths, decided, salt, executor), 1):
-            if one.died:  # by itself, so that it costs none but itself
-                with ProcessPoolExecutor(1, initializer=_follow) as alone:
-                    (one,) = grade_class([paths[number - 1]], decided, salt, alone)
-            graded.append(one)
-            marks = f"{one.report.score:g}/{one.report.max_score:g}" if one.report else one.error
-            print(clean(f"{number}/{len(paths)}  {label(one, folder)}: {marks}"), flush=True)
-    write_text(output, marks_table(graded, folder, decided))
+    decided, paths = read_assignment(assignment), submissions(folder)
     clusters = output.with_name(f"{output.stem}-clusters.csv")
+    if output.exists() and not (output.is_file() or output.is_dir()):
+        raise ValueError(f"-o {output} is no file, and a second table is put beside it")
+    for table in (output, clusters):
+        expect_free(table, force, folder, assignment, *paths)
+    done: dict[str, Graded] = {}
+    interrupted = False
+    try:
+        with _workers(jobs) as executor:
+            for one in grade_class(paths, decided, salt, executor):
+                if one.died:  # by itself, so that it costs none but itself
+                    with _workers(1) as alone:
+                        (one,) = grade_class([Path(one.name)], decided, salt, alone)
+                done[one.name] = one
+                marks = (
+                    f"{one.report.score:g}/{one.report.max_score:g}" if one.report else one.error
+                )
+                print(clean(f"{len(done)}/{len(paths)}  {label(one, folder)}: {marks}"), flush=True)
+    except KeyboardInterrupt:
+        interrupted = True
+        print(f"interrupted: {len(done)} of {len(paths)} are graded", flush=True)
+    missing = Graded("", None, "not graded: interrupted", marked=False)
+    graded = [done.get(str(path), replace(missing, name=str(path))) for path in paths]
+    write_text(output, marks_table(graded, folder, decided))
     write_text(clusters, clusters_table(graded, folder))
     print(f"wrote {output}, and {clusters} with wrong answers that no known mistake explains")
-    return 0
+    return EXIT_INTERRUPTED if interrupted else 0
 
 
-def vectors_command(output: Path, functions: list[str] | None, salt: str, inputs_only: bool) -> int:
+def vectors_command(
+    output: Path, functions: list[str] | None, salt: str, inputs_only: bool, force: bool
+) -> int:
     """Write the battery as JSON."""
+    from .checkpoint import expect_free
     from .grading.vectors import write_vectors
 
+    expect_free(output, force, folder=True)
     write_vectors(output, functions, salt, not inputs_only)
     print(f"wrote {output}; mark answers with: npppo grade --answers DIR")
     return 0
 
 
-def gradescope_zip_command(output: Path, assignment: Path | None, salt: str | None) -> int:
+def gradescope_zip_command(
+    output: Path, assignment: Path | None, salt: str | None, force: bool
+) -> int:
     """Build the autograder."""
-    from .checkpoint import write_atomically
+    from .checkpoint import expect_free, write_atomically
+
+    _expect_hypothesis()
     from .grading.gradescope import autograder
 
-    _expect_place(output, assignment)
+    expect_free(output, force, assignment)
     content = autograder(assignment, salt)
     write_atomically(output, lambda file: file.write(content))
     print(f"wrote {output}: upload it as the assignment's autograder")
     return 0
-
-
-def _expect_place(output: Path, *inputs: Path | None) -> None:
-    """Said before the work is done, not after."""
-    if output.is_dir():
-        raise ValueError(f"-o {output} is a folder, expected a file")
-    if not output.parent.is_dir():
-        raise ValueError(f"-o {output}: there is no folder {output.parent}")
-    for path in inputs:
-        if path is not None and output.exists() and path.exists() and output.samefile(path):
-            raise ValueError(f"-o {output} is what is to be read")

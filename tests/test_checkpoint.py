@@ -434,3 +434,14 @@ def test_a_place_where_no_file_can_be_is_said_at_once(tmp_path):
         with pytest.raises(ValueError, match=said):
             expect_free(output, True, folder=folder)
     expect_free(tmp_path / "no" / "folder", False, folder=True)  # is made with its parents
+
+
+def test_a_place_where_nothing_can_be_written_is_said_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    (tmp_path / "old").write_text("")
+    for output, folder in (("new", False), ("old", False), ("new/deep/folder", True)):
+        with pytest.raises(ValueError, match="is read-only"):
+            expect_free(tmp_path / output, True, folder=folder)
+    (tmp_path / "folder").mkdir()
+    expect_free(tmp_path / "folder" / "new", False)
+    expect_free(Path(os.devnull), False)

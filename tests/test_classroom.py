@@ -44,6 +44,9 @@ def folder(tmp_path_factory):
         "eve, 1.py": ODD_TOO,
         "fay.py": OTHER,
         "gus.py": RIGHT + "\nraise RuntimeError('one\\ntwo, \"three\"')\n",
+        "hal/HW.PY": RIGHT,
+        "ian/empty/.hidden": "",
+        "ian/work.zip": "",
         "notes.txt": "no submission",
         ".ipynb_checkpoints/bob.py": RIGHT,
         "__MACOSX/ada.py": RIGHT,
@@ -51,7 +54,7 @@ def folder(tmp_path_factory):
         ".hidden.py": RIGHT,
     }
     for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(text)
     return folder
 
@@ -65,10 +68,12 @@ def timeless(graded):
     return [replace(one, report=one.report and replace(one.report, seconds=0.0)) for one in graded]
 
 
-NAMES = ["ada/my_ppo.py", "bob.ipynb", "cem.py", "dee.py", "eve, 1.py", "fay.py", "gus.py"]
+CODE = ["ada/my_ppo.py", "bob.ipynb", "cem.py", "dee.py", "eve, 1.py", "fay.py", "gus.py"]
+NAMES = [*CODE, "hal/HW.PY", "ian/empty", "ian/work.zip", "notes.txt"]
 
 
 def test_which_files_are_submissions(folder):
+    """All of them, and folders without any; but nothing hidden."""
     assert [path.relative_to(folder).as_posix() for path in submissions(folder)] == NAMES
 
 
@@ -95,7 +100,7 @@ def test_the_marks_are_those_of_a_file_alone(folder, graded):
 def test_any_executor_gives_the_same(folder, graded, executor):
     with executor() as pool:
         others = list(grade_class(submissions(folder)[::3], TASKS, executor=pool))
-    assert timeless(others) == timeless(graded)[::3]
+    assert timeless(sorted(others, key=lambda one: one.name)) == timeless(graded)[::3]
 
 
 def end_at_bob(submission, *args):
@@ -138,13 +143,18 @@ def test_the_table(folder, graded):
         "error",
     ]
     assert {row["max_score"] for row in rows} == {"20"}
-    ada, bob, cem, dee, _, _, gus = rows
+    ada, bob, cem, dee, _, _, gus, hal, *others = rows
     assert (ada["score"], ada["tanh"], ada["approx_kl"], ada["error"]) == ("20", "10", "10", "")
     assert bob["score"] == "20"
     assert (cem["tanh"], cem["approx_kl"]) == (cem["score"], "")  # not attempted
     assert (dee["score"], dee["tanh"]) == ("0", "")
     assert "is not Python" in dee["error"]
-    assert gus["score"] == "20"
+    assert gus["score"] == hal["score"] == "20"
+    assert [(row["score"], row["tanh"], row["error"]) for row in others] == [
+        ("", "", "an empty folder"),
+        ("", "", "an archive, which has to be unpacked first"),
+        ("", "", "no .py or .ipynb file"),
+    ]
     assert 'two, "three"' in gus["error"]
 
 
@@ -179,6 +189,66 @@ def test_a_file_on_which_the_grader_fails_costs_only_itself(folder, monkeypatch)
     assert cem.report is None
     assert cem.error == "the grader failed: RuntimeError: no more processes"
     assert ada.report.score == 10
+
+
+@pytest.mark.skipif(os.name != "posix", reason="as POSIX systems have links and pipes")
+def test_whatever_is_in_a_folder_has_a_row(tmp_path):
+    outside, folder = tmp_path / "outside", tmp_path / "class"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "right.py").write_text(RIGHT)
+    (folder / "linked").mkdir(parents=True)
+    (folder / "linked/a.py").symlink_to(outside / "right.py")
+    (folder / "linked/back").symlink_to(folder)
+    (folder / "linked/gone.py").symlink_to(folder / "nothing")
+    (folder / "linked/loop.py").symlink_to(folder / "linked/loop.py")
+    (folder / "x.py").mkdir()
+    os.mkfifo(folder / "pipe.py")
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "utf16.py").write_bytes("x = 1".encode("utf-16"))
+    (folder / "-a b\n\u00e9.py").write_text(RIGHT)
+    (folder / "same.py").write_text(RIGHT)
+    (folder / "SAME.PY").write_text("")
+    (folder / "old.IPYNB").write_text("{}")
+    (folder / "work.TAR.GZ").write_text("")
+    rows = csv.DictReader(
+        io.StringIO(
+            marks_table(list(grade_class(submissions(folder), TASKS)), folder, TASKS),
+        )
+    )
+    found = {row["submission"]: (row["score"], row["error"]) for row in rows}
+    there = f"{folder}/"
+    assert {name: (score, error.replace(there, "")) for name, (score, error) in found.items()} == {
+        "'-a b \u00e9.py": ("20", ""),
+        "SAME.PY": ("0", "SAME.PY is empty"),
+        "linked/a.py": ("20", ""),
+        "linked/back": ("", "a link to a folder, which is not followed"),
+        "linked/gone.py": ("0", "there is no file linked/gone.py"),
+        "linked/loop.py": ("0", "linked/loop.py cannot be read: Too many levels of symbolic links"),
+        "old.IPYNB": ("0", "old.IPYNB is not a Jupyter notebook of format 4"),
+        "pipe.py": ("0", "pipe.py is a device or a pipe; hand in a file"),
+        "pipe.txt": ("", "no .py or .ipynb file"),
+        "same.py": ("20", ""),
+        "utf16.py": ("0", "utf16.py is not UTF-8 text: byte 0xff at position 0"),
+        "work.TAR.GZ": ("", "an archive, which has to be unpacked first"),
+        "x.py": ("", "an empty folder"),
+    }
+
+
+def test_a_folder_that_cannot_be_read_has_a_row(tmp_path, monkeypatch):
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada/a.py").write_text(RIGHT)
+    (tmp_path / "b.py").write_text(RIGHT)
+    real = Path.iterdir
+
+    def locked(self):
+        if self.name == "ada":
+            raise PermissionError(13, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "iterdir", locked)
+    ada, b = grade_class(submissions(tmp_path), assignment("tanh"))
+    assert (ada.report, ada.error) == (None, "a folder that cannot be read: Permission denied")
+    assert b.report.score == 10
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other names are bytes there")

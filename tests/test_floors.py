@@ -34,8 +34,8 @@ FLOORS = [
     "grading.codec grading.landlock grading.seccomp grading.guard grading.substitution "
     "grading.worker grading.start grading.sandbox grading.judge grading.attempt "
     "grading.match grading.observe grading.laws grading.diagnosis grading.excuse grading.search "
-    "grading.explain grading.submission grading.assignment grading.report grading.marks "
-    "grading.grade grading.writers grading.starter grading.vectors grading.classroom "
+    "grading.explain grading.notebook grading.submission grading.assignment grading.report "
+    "grading.marks grading.grade grading.writers grading.starter grading.vectors grading.classroom "
     "grading.gradescope grading.selftest",
     "grading_cli cli __main__",
 ]

@@ -1,7 +1,10 @@
 """The teachers' commands as they are typed: marks, exit codes, one clear line for what is wrong."""
 
+import contextlib
+import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -100,7 +103,9 @@ WRONG_INPUTS = {
 def test_what_is_wrong_is_one_clear_line(line, output, home, capsys):
     """A report that is there already is not touched, and no new one is begun."""
     before = contents(home)
-    assert call(*line.split(), "-o", output) == 2
+    if line.startswith("vectors") and output == "report":
+        output = "answers"  # a folder
+    assert call(*line.split(), "-o", output, "--force") == 2
     printed = capsys.readouterr()
     assert printed.err.startswith("npppo: ")
     assert printed.err.count("\n") == 1
@@ -109,30 +114,94 @@ def test_what_is_wrong_is_one_clear_line(line, output, home, capsys):
     assert contents(home) == before
 
 
+READ = "is what is to be read"
+THERE = "is there already"
+
+
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "words", "forced"),
     [
-        ("grade right.py -o right.py", "-o right.py is what is to be read"),
-        ("grade right.py -o ./folder/../right.py", "is what is to be read"),
-        ("grade right.py --assignment tanh.ini -o tanh.ini", "is what is to be read"),
-        ("grade right.py -o folder", "-o folder is a folder"),
-        ("grade right.py -o nowhere/report", "there is no folder nowhere"),
-        ("grade --class folder -o nowhere/marks.csv", "there is no folder nowhere"),
-        ("gradescope-zip -o nowhere/x.zip", "there is no folder nowhere"),
-        ("gradescope-zip -o tanh.ini --assignment tanh.ini", "is what is to be read"),
-        ("vectors -o report", "report is there already and is no folder"),
-        ("starter -o report", "report is there already"),
-        ("starter -o folder", "folder is there already"),
-        ("starter -o nowhere/my_ppo.py", "nowhere"),
+        ("grade right.py -o right.py", READ, READ),
+        ("grade right.py -o ./folder/../right.py", READ, READ),
+        ("grade right.py -o {home}/right.py", READ, READ),
+        ("grade right.py -o link.py", READ, READ),
+        ("grade right.py -o hard.py", READ, READ),
+        ("grade link.py -o right.py", READ, READ),
+        ("grade right.py -o wrong.py", THERE, ""),
+        ("grade right.py -o report", THERE, ""),
+        ("grade right.py --assignment tanh.ini -o tanh.ini", READ, READ),
+        ("grade --class folder -o folder/two.py", READ, READ),
+        ("grade --class folder -o folder/notes.txt", READ, READ),
+        ("grade --class folder -o folder/.hidden", READ, READ),
+        ("grade --class folder -o outside.py", READ, READ),  # the folder has a link to it
+        ("grade --class linked -o folder/two.py", READ, READ),
+        ("grade --class folder -o linked/two.py", READ, READ),
+        ("grade --class folder -o tanh.ini --assignment tanh.ini", READ, READ),
+        ("grade --class folder -o marks.csv", THERE, ""),
+        ("grade --class folder", THERE, ""),
+        ("grade --class folder -o half.csv", "half-clusters.csv is there already", ""),
+        ("grade --class folder -o all.csv --assignment all-clusters.csv", READ, READ),
+        ("grade --answers answers -o answers/tanh.json", READ, READ),
+        ("grade --answers answers -o report", THERE, ""),
+        ("gradescope-zip -o report", THERE, ""),
+        ("gradescope-zip -o tanh.ini --assignment tanh.ini", READ, READ),
+        ("vectors -o answers", THERE, ""),
+        ("starter -o right.py", THERE, ""),
+        ("assignment -o tanh.ini", THERE, ""),
+        ("grade right.py -o folder", "folder is a folder", "folder is a folder"),
+        ("grade --class folder -o folder", "folder is a folder", "folder is a folder"),
+        ("grade right.py -o nowhere/report", "there is no folder", "there is no folder"),
+        ("grade --class folder -o nowhere/x.csv", "there is no folder", "there is no folder"),
+        ("gradescope-zip -o nowhere/x.zip", "there is no folder", "there is no folder"),
+        ("gradescope-zip -o folder", "is a folder", "is a folder"),
+        ("starter -o folder", "is a folder", "is a folder"),
+        ("starter -o nowhere/my_ppo.py", "there is no folder", "there is no folder"),
+        ("assignment -o folder", "is a folder", "is a folder"),
+        ("vectors -o report", "report is a file, expected a folder", "expected a folder"),
+        ("grade --class folder -o /dev/null", "is no file", "is no file"),
+        ("grade --selftest -o new", "no -o", "no -o"),
     ],
 )
-def test_places_where_no_report_can_be(line, words, home, capsys):
+@pytest.mark.skipif(os.name != "posix", reason="as POSIX systems have links and devices")
+def test_where_no_report_can_be(line, words, forced, home, capsys, monkeypatch):
+    """What is there is overwritten by --force alone, and what is read never."""
+    for path in ("marks.csv", "half-clusters.csv", "outside.py", "folder/notes.txt"):
+        (home / path).write_text(RIGHT)
+    (home / "folder/.hidden").write_text("")
+    (home / "folder/three.py").symlink_to(home / "outside.py")
+    (home / "all-clusters.csv").write_text("[assignment]\nfunctions = tanh\n")
+    (home / "link.py").symlink_to("right.py")
+    (home / "linked").symlink_to("folder")
+    os.link("right.py", "hard.py")
     before = contents(home)
-    assert call(*line.split()) == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.count("\n") == 1
+    line = line.format(home=home).split()
+    assert call(*line) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    if forced:
+        assert call(*line, "--force") == 2
+        assert forced in capsys.readouterr().err
     assert contents(home) == before
+
+
+def test_force_overwrites(home, capsys):
+    small = ["--assignment", "tanh.ini"]
+    for name in ("marks.csv", "marks-clusters.csv", "x.zip"):
+        (home / name).write_text("old")
+    assert call("grade", "right.py", *small, "-o", "wrong.py", "--force") == 0
+    assert "score 10/20" in (home / "wrong.py").read_text()
+    assert call("grade", "--class", "folder", *small, "--force") == 0
+    assert "old" not in (home / "marks.csv").read_text() + (home / "marks-clusters.csv").read_text()
+    assert call("gradescope-zip", "-o", "x.zip", "--force") == 0
+    assert zipfile.is_zipfile(home / "x.zip")
+    assert call("starter", "-o", "report", "--functions", "gae", "--force") == 0
+    assert "def gae" in (home / "report").read_text()
+    assert call("assignment", "-o", "report", "--functions", "gae", "--force") == 0
+    assert "def gae" not in (home / "report").read_text()
+    assert call("vectors", "-o", "answers", "--functions", "tanh", "--force") == 0
+    assert call("grade", "--answers", "answers", "-o", "report", "--force") == 0
 
 
 @pytest.mark.parametrize(("file", "code"), [("right.py", 0), ("wrong.py", 1), ("starter.py", 1)])
@@ -157,7 +226,7 @@ def test_every_format_is_written_as_the_writers_have_it(home, capsys, monkeypatc
         line = ["grade", "wrong.py", "--assignment", "tanh.ini", "--format", name]
         assert call(*line) == 1
         assert capsys.readouterr().out == writers.FORMATS[name](report)
-        assert call(*line, "-o", "report") == 1
+        assert call(*line, "-o", "report", "--force") == 1
         assert capsys.readouterr().out == ""
         text = (home / "report").read_text("utf-8")
         assert text == writers.FORMATS[name](report)
@@ -173,7 +242,7 @@ def test_a_report_is_whole_or_not_there(home, monkeypatch, capsys):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert call("grade", "right.py", "--assignment", "tanh.ini", "-o", "report") == 2
+    assert call("grade", "right.py", "--assignment", "tanh.ini", "-o", "report", "--force") == 2
     assert (home / "report").read_text() == "an old report"
     assert "No space left on device" in capsys.readouterr().err
 
@@ -230,7 +299,8 @@ def test_vectors_and_their_answers(home, capsys):
     assert call("grade", "--answers", "new/vectors", "--salt", "pepper") == 0
     assert "score 10/" in capsys.readouterr().out
     assert call("grade", "--answers", "new/vectors") == 1
-    assert call(*line, "--inputs-only") == 0
+    assert call(*line, "--inputs-only") == 2
+    assert call(*line, "--inputs-only", "--force") == 0
     content = json.loads((home / "new/vectors/tanh.json").read_text())
     assert all("result" not in case for case in content["cases"])
     assert call("grade", "--answers", "new/vectors") == 2
@@ -238,21 +308,93 @@ def test_vectors_and_their_answers(home, capsys):
 
 def test_gradescope_zip(home, capsys):
     line = ["gradescope-zip", "--assignment", "tanh.ini", "--salt", "pepper", "-o"]
-    assert call(*line, "one.zip") == call(*line, "report") == 0
+    assert call(*line, "one.zip") == call(*line, "report", "--force") == 0
     assert (home / "one.zip").read_bytes() == (home / "report").read_bytes()
     with zipfile.ZipFile(home / "one.zip") as archive:
         assert archive.read("assignment.ini") == (home / "tanh.ini").read_bytes()
     assert "wrote one.zip" in capsys.readouterr().out
 
 
-def test_grading_says_what_it_needs(home, capsys, monkeypatch):
-    import importlib.util
+NO_HYPOTHESIS = """
+import sys
+sys.modules["hypothesis"] = None
+from npppo import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
 
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert call("grade", "right.py") == 2
-    assert (
-        capsys.readouterr().err == 'npppo: grading needs hypothesis: pip install "npppo[grade]"\n'
+
+def test_grading_says_what_it_needs(home):
+    """And what can be done without is done without."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(npppo.__file__).parents[1])}
+    for line, needed in {
+        "grade right.py": True,
+        "grade --class folder": True,
+        "gradescope-zip -o new.zip": True,
+        "starter -o new.py": False,
+        "vectors -o new --functions tanh": False,
+    }.items():
+        command = [sys.executable, "-c", NO_HYPOTHESIS, *line.split()]
+        ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home)
+        sentence = 'npppo: grading needs hypothesis: pip install "npppo[grade]"\n'
+        assert ended.stderr == (sentence if needed else "")
+        assert ended.returncode == (2 if needed else 0)
+
+
+def test_at_home_the_functions_of_the_file_count(home, capsys):
+    """Without an assignment; with one, all that it asks for."""
+    (home / "mine.py").write_text(RIGHT + starter(["relu"]))
+    assert call("grade", "mine.py") == 0
+    text = capsys.readouterr().out
+    assert [
+        line.split()[1] for line in text.splitlines() if "/10" in line and "sc" not in line
+    ] == ["tanh"]
+    assert "1 more not attempted" in text
+    assert "Not handed in, and not counted: 49 functions of the contract." in text
+    assert "score 10/20" in text
+    assert call("grade", "mine.py", "--format", "json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["score"], content["max_score"]) == (10, 20)
+    assert {f["name"]: f["status"] for f in content["functions"]} == {
+        "tanh": "passed",
+        "relu": "not attempted",
+    }
+    assert len(content["absent"]) == 49
+    assert call("grade", "mine.py", "--assignment", "tanh.ini") == 0
+    text = capsys.readouterr().out
+    assert "score 10/20" in text  # tanh and approx_kl
+    assert "not counted" not in text
+
+
+def test_a_starter_of_three_functions_is_three_lines(home, capsys):
+    call("starter", "--functions", "gae", "relu_backward", "-o", "three.py")
+    capsys.readouterr()
+    assert call("grade", "three.py") == 1
+    text = capsys.readouterr().out
+    assert "score 0/30" in text
+    assert len(text.splitlines()) == 10
+
+
+def test_a_function_that_is_not_written_with_def_counts(home, capsys):
+    (home / "odd.py").write_text(
+        "import numpy as np\nglobals()['tanh'] = lambda x: (np.tanh(x), None)\n"
     )
+    assert call("grade", "odd.py") == 0
+    assert "score 10/10" in capsys.readouterr().out
+
+
+def test_a_file_without_any_of_the_functions(home, capsys):
+    (home / "odd.py").write_text("x = 1\n")
+    for name in FORMATS:
+        assert call("grade", "odd.py", "--format", name) == 1
+        text = capsys.readouterr().out
+        assert name in ("json", "junit") or "51 functions of the contract" in text
+
+
+def test_answers_without_an_assignment(home, capsys):
+    call("vectors", "-o", "some", "--functions", "tanh", "gae")
+    capsys.readouterr()
+    assert call("grade", "--answers", "some") == 0
+    assert "score 20/20" in capsys.readouterr().out
 
 
 def test_a_process_of_its_own(home):
@@ -280,7 +422,7 @@ def test_a_class_has_its_own_format(home, capsys):
 def test_a_link_is_followed_and_a_pipe_written_to(home, capsys):
     line = ["grade", "right.py", "--assignment", "tanh.ini", "-o"]
     (home / "link").symlink_to("report")
-    assert call(*line, "link") == 0
+    assert call(*line, "link", "--force") == 0
     assert (home / "link").is_symlink() and "score 10/20" in (home / "report").read_text()
     (home / "loop").symlink_to("loop")
     assert call(*line, "loop") == 0
@@ -309,17 +451,118 @@ def test_a_terminal_that_does_not_know_greek(home):
     assert b"raised ValueError: \\u03b3" in printed
 
 
+HANGS = """
+import time
+import numpy as np
+def tanh(x):
+    time.sleep(0.05)
+    return 2 * np.tanh(x), None
+"""
+
+
+def waited(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return found
+
+
+def processes(room):
+    """All that have this folder for temporary files."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"TMPDIR={room}".encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
 @pytest.mark.skipif(os.name != "posix", reason="as POSIX systems end a process")
-@pytest.mark.parametrize("delay", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("delay", [0.0, 0.3, 1.0])
 def test_a_grader_that_is_terminated_leaves_nothing_behind(home, delay):
     """At whatever moment: in a search, an exception from the handler could be swallowed."""
-    (home / "room").mkdir()
-    hangs = "import time\nimport numpy as np\ndef tanh(x):\n"
-    hangs += "    time.sleep(0.05)\n    return 2 * np.tanh(x), None\n"
-    (home / "hangs.py").write_text(hangs)
-    process = started(home, "grade", "hangs.py", environment={"TMPDIR": str(home / "room")})
+    room = home / "room"
+    room.mkdir()
+    (home / "hangs.py").write_text(HANGS)
+    process = started(home, "grade", "hangs.py", environment={"TMPDIR": str(room)})
+    waited(lambda: list(room.glob("npppo-*")))
     time.sleep(delay)
     process.terminate()
-    printed, _ = process.communicate(timeout=10)
+    printed, _ = process.communicate(timeout=60)
     assert (process.returncode, printed) == (128 + 15, b"")
-    assert not list((home / "room").glob("npppo-*"))
+    assert not list(room.iterdir())
+
+
+def test_a_grader_may_be_terminated_while_it_is_imported():
+    code = """
+import os, sys, types
+from npppo import grading_cli
+sys.modules["npppo.grading.sandbox"] = types.ModuleType("npppo.grading.sandbox")  # as it begins
+grading_cli._terminate(15, None)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(npppo.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, timeout=60)
+    assert ended.returncode == 128 + 15
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
+@pytest.mark.parametrize(("jobs", "whole_group"), [(1, True), (2, False)])
+def test_ctrl_c_ends_a_class_with_the_marks_that_are_there(home, jobs, whole_group):
+    """A terminal sends the signal to all processes of the group."""
+    room = home / "room"
+    room.mkdir()
+    for name in "bcdefg":
+        (home / "folder" / f"{name}.py").write_text(HANGS)
+    (home / "folder/a.py").write_text(RIGHT)
+    line = ["grade", "--class", "folder", "--assignment", "tanh.ini", "--jobs", str(jobs)]
+    errors = subprocess.PIPE
+    process = started(
+        home, *line, environment={"TMPDIR": str(room)}, start_new_session=True, stderr=errors
+    )
+    assert process.stdout.readline() == b"1/9  a.py: 10/20\n"
+    waited(lambda: len(list(room.glob("npppo-*"))) >= jobs)  # the next ones are at work
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    printed, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, b"")
+    assert b"of 9 are graded\nwrote marks.csv" in printed
+    waited(lambda: not processes(room))
+    assert not list(room.iterdir())
+    with open(home / "marks.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["submission"] for row in rows] == [
+        *(f"{name}.py" for name in "abcdefg"),
+        *("one.py", "two.py"),
+    ]
+    assert (rows[0]["score"], rows[0]["error"]) == ("10", "")
+    assert (rows[-1]["score"], rows[-1]["error"]) == ("", "not graded: interrupted")
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
+@pytest.mark.parametrize("line", ["grade hangs.py", "grade --class folder --jobs 2"])
+def test_a_second_ctrl_c_ends_at_once(home, line):
+    room = home / "room"
+    room.mkdir()
+    for name in ("hangs.py", "folder/one.py", "folder/two.py"):
+        (home / name).write_text(HANGS)
+    options = {"start_new_session": True, "stderr": subprocess.PIPE}
+    process = started(home, *line.split(), environment={"TMPDIR": str(room)}, **options)
+    waited(lambda: list(room.glob("npppo-*")))
+    process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.002)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)  # the latter where Python was at its end
+    assert b"Traceback" not in said
+    waited(lambda: not processes(room))
+    assert not list(room.iterdir())
+
+
+def test_a_worker_ends_when_its_grader_has_ended_before_it_began():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    code = f"import time; from npppo.grading_cli import _serve; _serve({gone.pid}); time.sleep(60)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(npppo.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, timeout=50)
+    assert ended.returncode == 128 + 15

@@ -2,7 +2,6 @@
 
 import copy
 import re
-import warnings
 from functools import partial
 from itertools import count
 from typing import ClassVar

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from npppo.grading import notebook as notebook_cells
 from npppo.grading import submission as reading
 from npppo.grading.submission import UnreadableError, read_submission
 
@@ -58,6 +59,17 @@ def test_a_notebook(tmp_path):
         ("a.ipynb", b"x = 1", "is not a Jupyter notebook"),
         ("a.ipynb", b"[1]", "is not a Jupyter notebook"),
         ("a.ipynb", b'{"cells": []}', "has no code cells"),
+        ("a.ipynb", b'{"cells": [\n', r"is not a Jupyter notebook: .* \(line 2\)"),
+        ("a.ipynb", b'{"worksheets": [{"cells": []}]}', "is not a Jupyter notebook of format 4"),
+        ("a.ipynb", b'{"cells": [{"cell_type": "code", "source": 5}]}', "not a Jupyter notebook"),
+        ("a.ipynb", b"[" * 100_000, "is not a Jupyter notebook"),
+        ("a.ipynb", b"\xff", "is not UTF-8 text"),
+        ("a.ipynb", b" \n", "is empty"),
+        ("a.py", "\ufeffx = 1".encode("utf-16-le"), "is not UTF-8 text: byte 0xff at position 0"),
+        ("a.py", b"# coding: klingon\nx = 1", "is not Python: unknown encoding: klingon"),
+        ("a.py", b"\xef\xbb\xbf# coding: latin-1\nx = 1", "is not Python: encoding problem"),
+        ("a.py", b"# coding: rot13\nk = 1", "is not text: it declares itself to be rot13"),
+        ("a.py", b"# coding: ascii\nx = '\xff'", "is not ascii text, which it declares"),
     ],
 )
 def test_unreadable(tmp_path, name, content, message):
@@ -93,19 +105,116 @@ def test_what_is_too_large_is_not_parsed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("line", "python"),
+    ("cell", "python"),
     [
-        ("  %time f(x)", "  pass"),
-        ("help?", "pass"),
-        ("np.dot??  ", "pass"),
-        ("files, n = !ls", "pass"),
-        ("x = %env", "pass"),
-        ("x = 5 % 3", "x = 5 % 3"),
-        ("y = '%d' % 3", "y = '%d' % 3"),
-        ("    z = [1][0]", "    z = [1][0]"),
-        (" " * 200_000 + "x", " " * 200_000 + "x"),
-        ("x" + " " * 200_000 + "y", "x" + " " * 200_000 + "y"),
+        # Python as it stands, whatever its lines begin with
+        ("x = (a\n% b)", "x = (a\n% b)"),
+        ("x = (a\n!= b)", "x = (a\n!= b)"),
+        ("s = '''\n%ls\n?\n'''", "s = '''\n%ls\n?\n'''"),
+        ("x = a \\\n% b", "x = a \\\n% b"),
+        # and beside a line that is not
+        ("%ls\nx = (a\n% b)", "\nx = (a\n% b)"),
+        ("%ls\nx = (a\n!= b)\n", "\nx = (a\n!= b)\n"),
+        ("!ls\ns = '''\n%ls\n?\n'''", "\ns = '''\n%ls\n?\n'''"),
+        ("?x\nx = a \\\n% b", "\nx = a \\\n% b"),
+        ("%ls\nx = f(a,\n  b)\n!ls", "\nx = f(a,\n  b)\n\n"),
+        ("%ls\nx = f'{a!r}' # ?\n# what?", "\nx = f'{a!r}' # ?\n# what?"),
+        # the shell's, where a statement begins
+        (
+            "def f():\n    '''%d'''\n    %ls\n    return 1\n",
+            "def f():\n    '''%d'''\n    pass\n    return 1\n",
+        ),
+        ("if a:\n    b\nelse:\n    !ls", "if a:\n    b\nelse:\n    pass\n"),
+        ("help?\nnp.dot??  \n?help\nx = 1", "\n\n\nx = 1"),
+        ("f(x)?\nx = 1", "\nx = 1"),
+        ("files, n = !ls\nx = %env\n(a, b[0]) = !ls", "\n\n\n"),
+        ("!pip install \\\n  numpy\nx = 1", "\n\nx = 1"),
+        # what is timed is run
+        ("%time f(x)", "f(x)"),
+        ("if a:\n    y = %time f(x)\n", "if a:\n    y = f(x)\n"),
+        ("%%time\nfrom __future__ import annotations", "\nfrom __future__ import annotations"),
+        ("\n%%capture out\nx = 1\n%ls", "\n\nx = 1\n\n"),
+        # other languages
+        ("%%bash\nls", ""),
+        ("%%writefile a.py\nx = 1", ""),
+        # and what a notebook takes as well
+        ("  x = 1\n  %ls\n", "x = 1\n\n"),
+        ("x = 1\r\n%ls\r\ny = 2", "x = 1\n\ny = 2"),
+        # broken Python stays broken, on the same line
+        ("%ls\ndef f(:\n%ls\n", "\ndef f(:\n%ls\n"),
+        ("%ls\nx = [\n% 3\n", "\nx = [\n% 3\n"),
     ],
 )
-def test_lines_for_the_shell(line, python):
-    assert reading.without_shell(line) == python
+def test_what_of_a_cell_is_for_the_shell(cell, python):
+    assert notebook_cells.python(cell) == python
+    assert notebook_cells.python(python) == python
+
+
+@pytest.mark.parametrize("line", ["x\n", "(\n", "[ ", "a.b ", "'''\n", "x = ?\n"])
+def test_a_long_cell_is_read_once(line, monkeypatch):
+    """Not once more for each of its statements, which would take minutes."""
+    asked = []
+    real = notebook_cells.tokenize.generate_tokens
+
+    def counting(readline):
+        return real(lambda: asked.append(1) or readline())
+
+    monkeypatch.setattr(notebook_cells.tokenize, "generate_tokens", counting)
+    notebook_cells.python("%ls\n" + line * 2000)
+    assert len(asked) <= 3 * 2002
+
+
+def test_a_cell_in_another_language_is_said(tmp_path):
+    path = tmp_path / "work.ipynb"
+    path.write_text(notebook("x = 1", "%%bash\nls", "%%time\nx = 2"))
+    submission = read_submission(path)
+    assert submission.notes == (
+        "work.ipynb, code cell 2 is not Python and does not count: it begins with %%bash.",
+    )
+    assert not read_submission_of(tmp_path, "a.py", b"x = 1").notes
+
+
+def read_submission_of(folder, name, data):
+    (folder / name).write_bytes(data)
+    return read_submission(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        ("# coding: latin-1\nx = 'é'".encode("latin-1"), "é"),
+        ("#!/usr/bin/python\n# -*- coding: cp1252 -*-\nx = '€'".encode("cp1252"), "€"),
+        ("# vim: set fileencoding=utf-8 :\nx = 'é'".encode(), "é"),
+        ("\ufeff# coding: utf-8\nx = 'é'".encode(), "é"),
+        (b"if 1:\r\n\tx = 2\r\n", 2),
+        (b"if 1:\r\tx = 3\r", 3),
+        (b"x = 4 # coding: gbk", 4),
+    ],
+)
+def test_a_module_is_read_as_python_reads_it(tmp_path, data, value):
+    """What the worker compiles are the chunks, as UTF-8."""
+    ((label, source),) = read_submission_of(tmp_path, "a.py", data).chunks
+    namespace = {}
+    exec(compile(source.encode(), label, "exec"), namespace)
+    assert namespace["x"] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("HW.PY", "HW"), ("HW.IPYNB", ""), ("a b.py", "a b"), ("-x.Py", "-x")]
+)
+def test_suffixes_in_any_case(tmp_path, name, module):
+    data = (notebook("x = 1") if module == "" else "x = 1").encode()
+    submission = read_submission_of(tmp_path, name, data)
+    assert submission.module == module
+    assert [source for _, source in submission.chunks] == ["x = 1"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other names are no names there")
+def test_a_name_does_not_break_a_line(tmp_path):
+    with pytest.raises(UnreadableError, match=r"a b\.py is empty") as caught:
+        read_submission_of(tmp_path, "a\nb.py", b"")
+    assert "\n" not in str(caught.value)
+    ((label, _),) = read_submission_of(tmp_path, "a\nb.py", b"x = 1").chunks
+    assert label == "a b.py"
+    with pytest.raises(UnreadableError, match="cannot be read: File name too long"):
+        read_submission(tmp_path / ("a" * 300 + ".py"))

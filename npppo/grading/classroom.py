@@ -6,7 +6,8 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, Executor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,39 +16,86 @@ from .assignment import Assignment
 from .codec import harmless
 from .grade import grade
 from .report import Report
-from .submission import UnreadableError, read_submission
+from .submission import SUFFIXES, UnreadableError, read_submission
 
-SUFFIXES = (".py", ".ipynb")
+# Also without a row: what is hidden.
+PASSED_OVER = ("__MACOSX", "__pycache__")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 @dataclass(frozen=True)
 class Graded:
     """`report` is None where the file could not be graded, and `error` says why; `died` if that
-    was the end of the process that graded it, or another file beside it."""
+    was the end of the process that graded it, or another file beside it; `marked` is False where
+    nothing was tried, so that there is no score, not even 0."""
 
     name: str
     report: Report | None
     error: str = ""
     died: bool = False
+    marked: bool = True
 
 
 def submissions(folder: Path) -> list[Path]:
-    """Every Python file and notebook in a folder and the folders in it, hidden ones aside."""
+    """Every file in a folder and the folders in it, and every folder in which there is none; but
+    nothing that is hidden."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
-    found = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
-    ]
-    if not found:
+    found = sorted(visible(folder))
+    if not any(is_code(path) for path in found):
         raise ValueError(f"there are no .py or .ipynb files in {folder}")
     return found
 
 
+def visible(folder: Path) -> Iterator[Path]:
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        inside = []
+        with suppress(OSError):  # it has its row, like an empty one
+            inside = [path for path in here.iterdir() if not is_hidden(path.name)]
+        if not inside:
+            yield here
+        for path in inside:
+            if is_folder(path) and not path.is_symlink():  # a link may lead back
+                waiting.append(path)
+            else:
+                yield path
+
+
+def is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in PASSED_OVER
+
+
+def is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # as where a name is too long
+        return False
+
+
+def is_code(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not is_folder(path)
+
+
+def no_submission(path: Path) -> str:
+    """Why there is nothing to grade; empty for a file that may be read."""
+    if path.is_symlink() and is_folder(path):
+        return "a link to a folder, which is not followed"
+    if is_folder(path):
+        try:
+            next(path.iterdir(), None)
+        except OSError as error:
+            return f"a folder that cannot be read: {error.strerror}"
+        return "an empty folder"
+    if path.suffix.lower() in ARCHIVES:
+        return "an archive, which has to be unpacked first"
+    return "" if is_code(path) else "no .py or .ipynb file"
+
+
 def grade_path(assignment: Assignment, salt: str, path: Path) -> Graded:
+    if reason := no_submission(path):
+        return Graded(str(path), None, reason, marked=False)
     try:
         return Graded(str(path), grade(read_submission(path), assignment, salt))
     except UnreadableError as error:
@@ -59,15 +107,17 @@ def grade_path(assignment: Assignment, salt: str, path: Path) -> Graded:
 def grade_class(
     paths: Sequence[Path], assignment: Assignment, salt: str = "", executor: Executor | None = None
 ) -> Iterator[Graded]:
-    """Grade many files, in their order, one by one or on any executor."""
+    """Grade many files: in their order, or on any executor, each as soon as it is done."""
     one = partial(grade_path, assignment, salt)
     if executor is None:
         yield from map(one, paths)
         return
-    for path, future in [(path, executor.submit(one, path)) for path in paths]:
+    futures = {executor.submit(one, path): path for path in paths}
+    for future in as_completed(futures):
         try:
             yield future.result()
         except BrokenExecutor as error:
+            path = futures[future]
             yield Graded(str(path), None, f"the grader's process ended: {error}", died=True)
 
 
@@ -83,7 +133,7 @@ def text_cell(text: str) -> str:
 
 
 def marks_table(graded: Sequence[Graded], folder: Path, assignment: Assignment) -> str:
-    """One row for each submission, as CSV."""
+    """One row for each submission, as CSV; without a score where nothing was marked."""
     names = list(assignment.tasks)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -92,7 +142,9 @@ def marks_table(graded: Sequence[Graded], folder: Path, assignment: Assignment) 
         name = text_cell(label(one, folder))
         if one.report is None:
             total = sum(task.points for task in assignment.tasks.values())
-            table.writerow([name, 0, f"{total:g}", *([""] * len(names)), "", text_cell(one.error)])
+            score = 0 if one.marked else ""
+            blank = [""] * len(names)
+            table.writerow([name, score, f"{total:g}", *blank, "", text_cell(one.error)])
             continue
         functions = one.report.functions
         scores = ["" if f.status == "not attempted" else f"{f.score:g}" for f in functions]

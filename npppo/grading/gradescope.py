@@ -19,7 +19,7 @@ from pathlib import Path
 from .. import __version__
 from ..checkpoint import write_text
 from .assignment import read_assignment
-from .classroom import SUFFIXES
+from .classroom import is_code, visible
 from .grade import grade
 from .submission import UnreadableError, read_submission
 from .writers import dumps, gradescope
@@ -115,13 +115,11 @@ def run(root: Path) -> None:
 
 
 def handed_in(folder: Path) -> Path:
-    """The one file in it, or the one that is called as the starter file is."""
-    files = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    ]
-    named = [path for path in files if path.name == "my_ppo.py"]
+    """The one file in it (or, if there is none, in the folders in it), or the one that is called
+    as the starter file is."""
+    everywhere = [path for path in sorted(visible(folder)) if is_code(path)]
+    files = [path for path in everywhere if path.parent == folder] or everywhere
+    named = [path for path in files if path.name.lower() == "my_ppo.py"]
     if len(files) != 1 and len(named) != 1:
         raise UnreadableError(
             f"expected one .py or .ipynb file, or one called my_ppo.py, found {len(files)}"

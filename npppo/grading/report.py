@@ -6,7 +6,8 @@ that sums of thirds come out the same everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
 STATUSES = ("passed", "partial", "failed", "error", "not attempted")
 
@@ -48,7 +49,8 @@ class FunctionReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The marks of one file. `messages` concern the whole of it; `output` is what it printed."""
+    """The marks of one file. `messages` concern the whole of it; `output` is what it printed;
+    `absent` are functions that do not count, as they are not in it."""
 
     file: str
     title: str
@@ -58,6 +60,7 @@ class Report:
     limits: tuple[str, ...] = ()  # which limits held while the submission ran
     versions: tuple[tuple[str, str], ...] = ()  # npppo, numpy, python
     seconds: float = 0.0
+    absent: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -72,3 +75,14 @@ class Report:
         """Whether anything that was attempted is not right, or nothing was."""
         tried = [f for f in self.functions if f.status != "not attempted"]
         return not tried or any(f.status != "passed" for f in tried)
+
+
+def of_what_is_there(report: Report, there: Container[str]) -> Report:
+    """The report where no teacher has said what is asked: what was attempted, and stubs if they are
+    `there`, count, and no other function does."""
+    counts = {f.name: f.status != "not attempted" or f.name in there for f in report.functions}
+    return replace(
+        report,
+        functions=tuple(f for f in report.functions if counts[f.name]),
+        absent=tuple(name for name, counted in counts.items() if not counted),
+    )

@@ -465,8 +465,11 @@ class _Process:
     room: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.room = os.path.realpath(tempfile.mkdtemp(prefix="npppo-"))
+        # Its name is known before it is there, so that a grader that is stopped leaves none behind.
+        place = os.path.realpath(tempfile.gettempdir())
+        self.room = os.path.join(place, f"npppo-{secrets.token_hex(4)}")
         _LIVE.add(self)
+        os.mkdir(self.room, 0o700)
         self._nonce = secrets.token_bytes(16)
         self._mark = secrets.token_hex(16)
         self._frames: Queue[bytes | Exception] = Queue(maxsize=8)

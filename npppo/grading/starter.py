@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from shlex import quote
 from textwrap import indent
 
 from .. import contract
@@ -47,8 +48,12 @@ def starter(functions: Iterable[str] | None = None, file: str = "my_ppo.py") -> 
         raise ValueError(f"there is no function {unknown[0]!r} in the contract")
     # a backward function is graded with the cache of its forward
     wanted |= {forward_of(name) for name in wanted}
+    readable = file.isprintable() and not set(file) & set('"\\')  # in a docstring
     return "\n\n".join(
-        [HEADER.format(file=file), *(stub(name) for name in EXERCISES if name in wanted)]
+        [
+            HEADER.format(file=quote(file) if readable else "FILE"),
+            *(stub(name) for name in EXERCISES if name in wanted),
+        ]
     )
 
 

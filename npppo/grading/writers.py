@@ -15,6 +15,7 @@ from .report import FunctionReport, Report
 
 COLOURS = {"passed": 32, "partial": 33, "failed": 31, "error": 31, "not attempted": 90}
 WIDTH = 92  # of the explanations; the examples are Python and stay as they are
+FEW = 5  # functions whose names fit on a line
 SIGNS = {
     "passed": "ok",
     "partial": "part",
@@ -40,7 +41,7 @@ def terminal(report: Report, colour: bool = False) -> str:
     """For people: one line for each function, and below it what helps."""
     lines = [f"{harmless(report.title)}: {harmless(report.file)}", ""]
     lines += said(report) + [""] * bool(report.messages)
-    width = max(len(f.name) for f in report.functions)
+    width = max((len(f.name) for f in report.functions), default=0)
     shown = [f for f in report.functions if f.status != "not attempted"] or report.functions
     for f in shown:
         sign = f"{SIGNS[f.status]:>5}"
@@ -55,6 +56,8 @@ def terminal(report: Report, colour: bool = False) -> str:
     rest = len(report.functions) - len(shown)
     if rest:
         lines += ["", f"{rest} more not attempted"]
+    if report.absent:
+        lines += [*[""] * bool(shown), *uncounted(report)]
     lines += ["", f"score {points(report.score, report.max_score)}"]
     hidden = sum(f.visibility != "visible" for f in report.functions)
     if hidden:
@@ -67,6 +70,13 @@ def terminal(report: Report, colour: bool = False) -> str:
 def said(report: Report) -> list[str]:
     """What concerns the whole file: perhaps a student's words, so no line of it stands alone."""
     return [f"! {harmless(message)}" for message in report.messages]
+
+
+def uncounted(report: Report) -> list[str]:
+    """One line, or none."""
+    few = len(report.absent) <= FEW
+    names = ", ".join(report.absent) if few else f"{len(report.absent)} functions of the contract"
+    return [f"Not handed in, and not counted: {names}."] if report.absent else []
 
 
 def explanation(f: FunctionReport) -> list[str]:
@@ -104,6 +114,7 @@ def plain(report: Report) -> dict[str, Any]:
         "score": report.score,
         "max_score": report.max_score,
         "functions": functions,
+        "absent": report.absent,
         "messages": report.messages,
         "output": report.output,
         "limits": report.limits,
@@ -141,7 +152,7 @@ def gradescope(report: Report) -> str:
     shown = f"{hidden} further functions are graded but not shown yet." if hidden else ""
     return dumps(
         {
-            "output": "\n".join([*said(report), *([shown] if shown else [])]),
+            "output": "\n".join([*said(report), *uncounted(report), *([shown] if shown else [])]),
             "output_format": "text",
             "test_output_format": "text",
             "test_name_format": "text",
@@ -212,7 +223,7 @@ def prairielearn(report: Report) -> str:
         {
             "gradable": True,
             "score": report.score / report.max_score if report.max_score else 0.0,
-            "message": "\n".join(said(report)),
+            "message": "\n".join([*said(report), *uncounted(report)]),
             "output": clean(report.output),
             "tests": tests,
         }
@@ -232,6 +243,7 @@ def otter(report: Report) -> str:
             verdict = "Test case passed" if right else "Test case failed"
             lines += [f"    {f.name} - {p.name} result:", f"        {verdict}"]
         lines += ["    " + line for line in explanation(f)]
+    lines += uncounted(report)
     lines.append(f"Total Score: {points(report.score, report.max_score)}")
     return "\n".join(lines) + "\n"
 
@@ -251,6 +263,7 @@ def markdown(report: Report) -> str:
     for f in report.functions:
         message = "" if f.status == "not attempted" else escaped(f.message)
         lines.append(f"| `{f.name}` | {points(f.score, f.max_score)} | {f.status} | {message} |")
+    lines += ["", *map(escaped, uncounted(report))] if report.absent else []
     for f in report.functions:
         if f.example:
             fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", f.example))])
