@@ -126,7 +126,7 @@ def attempt(
     tried = attempted(exercise, cases, outcomes[: len(cases)])
     manners = overwritten(exercise, tried.outcomes)
     for k, outcome in zip(others, outcomes[len(cases) :], strict=True):
-        if manners is None and tried.faults[k] is None:
+        if manners is None and tried.faults[k] is None and not outcome.unanswered:
             fault = verdict(exercise, cases[k], tried.expected[k], outcome).fault
             if fault is not None and fault.kind not in (FORWARD, STOPPED):
                 text = f"{fault.text}, when an argument is read-only or not contiguous"

@@ -27,6 +27,9 @@ SLOPES = Tolerance(1e-3, 1e-3, 1e-6)
 DIRECTIONS = 4
 # Mistakes that leave nothing of a function whose derivative could be an exercise.
 HOLLOW = {"SUR-18", "SMX-20", "MLP-23", "TAN-03", "LOS-08", "LOS-09"}
+# The axis that may be left out, by the letters of the first argument.
+LONE = {"NA": 0, "ND": 0, "TE": 1}
+UNTESTED = 0.25  # of the points, which a function may have where it could not be tried
 ZERO = 1e-9  # as good as
 STRIDE = 0.5  # long enough for a curve to leave its tangent
 
@@ -66,9 +69,43 @@ def answers(parts: tuple[str, ...]) -> tuple[Answer, set[str]]:
         asked.add(name)
         if name.endswith("_backward"):
             return reference(name, Case("asked", args[1:], args[0]))
-        return reference(name, Case("asked", args))
+        axis = left_out(name, args)
+        if axis is None:
+            return reference(name, Case("asked", args))
+        return np.squeeze(reference(name, Case("asked", with_axis(name, args, axis))), axis)
 
     return answer, asked
+
+
+def left_out(name: str, args: tuple[Any, ...]) -> int | None:
+    """The axis of samples or environments, if the first argument is without it.
+
+    Those who go row by row may hand over a single row.
+    """
+    letters = EXERCISES[name].battery.inputs[0].letters
+    if letters not in LONE or np.ndim(args[0]) != 1:
+        return None
+    return LONE[letters]
+
+
+def with_axis(name: str, args: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
+    """The arguments with an axis of length 1 where the exercise has one and they do not."""
+    letter = EXERCISES[name].battery.inputs[0].letters[axis]
+    inputs = EXERCISES[name].battery.inputs
+    return tuple(
+        np.expand_dims(x, axis) if letter in given.letters else x
+        for x, given in zip(args, inputs, strict=False)
+    ) + args[len(inputs) :]
+
+
+def only_untested(tried: Attempt) -> bool:
+    """Whether it is wrong only where a part got no right result, and not in much of the points."""
+    for fault, outcome in zip(tried.faults, tried.outcomes, strict=True):
+        if fault is not None and not outcome.unanswered:
+            return False
+    strata = tried.exercise.battery.strata
+    wrong = {c.stratum for c, fault in zip(tried.cases, tried.faults, strict=True) if fault}
+    return sum(strata[s] for s in wrong) <= UNTESTED * sum(strata.values())
 
 
 def follows_own_forward(sandbox: Sandbox, tried: Attempt, before: Attempt, known: bool) -> bool:

@@ -23,6 +23,7 @@ from .excuse import (
     follows_own_forward,
     in_circles,
     mostly_right,
+    only_untested,
     suspects,
     without,
 )
@@ -203,8 +204,10 @@ def excused(
         # a caller may make up for what its part does wrong, and be worse off with a right one
         if asked & set(wrong) and better.rights >= tried.rights:
             tried, blame = better, asked & set(wrong)
-            again[name] = Marked(tried, parts, blame if tried.right else frozenset())
-        if not tried.right and passes_on(submission, limits, wrong, name):
+            untested = not tried.right and only_untested(tried)
+            excuse = blame if tried.right or untested else frozenset()
+            again[name] = Marked(tried, parts, excuse, untested=untested)
+        if not (tried.right or again[name].untested) and passes_on(submission, limits, wrong, name):
             blame |= {forward_of(name)}
             again[name] = Marked(wrong[name], (), blame)
         given[name] = blame

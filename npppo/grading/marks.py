@@ -24,6 +24,9 @@ from .submission import Submission, defined_in, stubs_in
 # stratum of its own.
 BATTERY, MANNERS, SEARCH = 0.8, 0.1, 0.1
 LEFT_ALONE = "arguments left alone"
+NOT_FULLY_TESTED = (
+    "Not fully tested: it uses your {0}, which is wrong. Mend {0} and grade again."
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Marked:
     attempt: Attempt
     parts: tuple[str, ...] = ()  # the wrong functions in whose place it was given right ones
     excused_by: frozenset[str] = frozenset()  # whose mistakes it only passes on
+    untested: bool = False  # where these could not be given right results
     beyond: tuple[Case, Fault] | None = None  # wrong on an input that the search found
     diagnosis: Diagnosis | None = None
     example: str = ""
@@ -118,7 +122,9 @@ def report_of(name: str, task: Task, marked: Marked, assignment: Assignment) -> 
     score = task.points if not lost else sum(part.score for part in parts)
     message = "Right." if not lost else ""
     if marked.excused_by:
-        message = f"Right, given your {' and '.join(sorted(marked.excused_by))}."
+        theirs = " and ".join(sorted(marked.excused_by))
+        message = NOT_FULLY_TESTED if marked.untested else "Right, given your {0}."
+        message = message.format(theirs)
         found = None
     elif found is not None:
         message = found.message
