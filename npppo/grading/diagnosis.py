@@ -79,6 +79,7 @@ def only_in(attempt: Attempt) -> str | None:
     strata = {case.stratum for case in attempt.cases}
     pairs = zip(attempt.cases, attempt.faults, strict=True)
     wrong = {case.stratum for case, fault in pairs if fault is not None}
+    wrong = wrong - attempt.exercise.battery.edges or wrong
     return wrong.pop() if len(wrong) == 1 < len(strata) else None
 
 

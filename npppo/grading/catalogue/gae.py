@@ -16,8 +16,10 @@ from .episodes import (
     bootstrap_discounts,
     chosen,
     cut,
+    finite_or_0,
     flags_as_numbers,
     laid_out,
+    masked_by_a_product,
     masks,
     moved,
     one_for_all,
@@ -66,6 +68,8 @@ def gae(
         gamma = 0.99
     if on & {"λ = 0.95", "γ = 0.99 and λ = 0.95"}:
         lam = 0.95
+    if "masked by a product" not in on:
+        next_values = finite_or_0(next_values)
     if "values exchanged" in on:
         values, next_values = next_values, values
 
@@ -736,5 +740,6 @@ MISTAKES = {
             "An end in one environment stops the sum in all of them; each column has its own ends.",
             "any end ends all",
         ),
+        *masked_by_a_product("GAE-90"),
     ],
 }

@@ -13,8 +13,10 @@ from .episodes import (
     bootstrap_discounts,
     chosen,
     cut,
+    finite_or_0,
     flags_as_numbers,
     laid_out,
+    masked_by_a_product,
     masks,
     moved,
     one_for_all,
@@ -38,6 +40,9 @@ def discounted_returns(
     truncated: Array,
     gamma: float,
 ) -> Array:
+    if "masked by a product" not in on:
+        next_values = finite_or_0(next_values)
+
     def compute(*arrays: Array) -> Array:
         return _returns(on, gamma, *arrays)
 
@@ -449,5 +454,6 @@ MISTAKES = {
             "the sum.",
             "rewards divided by steps",
         ),
+        *masked_by_a_product("RET-57"),
     ],
 }
