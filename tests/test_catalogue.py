@@ -96,6 +96,7 @@ ALWAYS_ALIKE = {
     "equal targets",
     "zero gradients",
     "zero right-hand side",
+    "certain actions",
 }
 
 

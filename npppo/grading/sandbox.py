@@ -157,7 +157,7 @@ class Outcome:
     paired       False if `pair` was asked for and the result is no pair; `value` is all of it then
     steadiness   of a call made twice: "different" results, or the first was "overwritten"
     refused      what was tried and is not allowed, as "import torch" or "open /etc/passwd"
-    unanswered   parts in whose place there was no right result for what they were called with
+    unanswered   parts in whose place a right result was refused, because it could be differentiated
     """
 
     kind: str
@@ -383,13 +383,14 @@ def _answered(
     allowed = name in call.parts and not _complex(args)
     if call.name == f"{name}_backward":
         allowed = allowed and _identical(args, call.args)
-    if call.dout is not None or call.name in DERIVATIVES:
-        allowed = allowed and not _near_another(asked, name, args, call.args)
+    derivative = call.dout is not None or call.name in DERIVATIVES
+    if allowed and derivative and _near_another(asked, name, args, call.args):
+        unanswered.add(name)
+        allowed = False
     if answer is not None and allowed:
         # Arguments that a student made up may break the reference in any way.
         with contextlib.suppress(Exception), np.errstate(all="ignore"):
             return pack(("answer", True, answer(name, args)), strict=True)
-    unanswered |= {name} & set(call.parts)
     return pack(("answer", False, None))
 
 

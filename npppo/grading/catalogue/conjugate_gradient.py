@@ -10,7 +10,6 @@ import numpy as np
 
 from ..exercise import Array, Mistake, Switches, ways
 
-
 DAMPING = {
     **{"CGR-33": 0.1, "CGR-33b": 0.01, "CGR-33c": 1e-3, "CGR-33d": 1e-4, "CGR-33e": 1e-5},
     **{"CGR-33f": 1e-6, "CGR-33g": 1e-8},

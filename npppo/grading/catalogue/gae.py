@@ -267,8 +267,8 @@ MISTAKES = {
         ),
         *ways(
             "GAE-04",
-            "The flags are taken from row t+1, one step late; whether step t ended the episode "
-            "stands in row t (in codes with dones before the step it is t+1).",
+            "You look at the flags of row t+1. Row t says whether step t ended the episode; "
+            "CleanRL stores the flags one row later, hence its dones[t+1].",
             "masks late",
             "masks late, last kept",
             "masks late, round",
@@ -289,7 +289,7 @@ MISTAKES = {
         ),
         *ways(
             "GAE-06",
-            "A time limit is treated like a death; after a truncation the successor's value "
+            "A truncation is treated like a termination; after a time limit the successor's value "
             "counts, only `terminated` sets it to 0.",
             "time limits are deaths",
             "time limits are deaths, next row's values",
@@ -683,7 +683,8 @@ MISTAKES = {
         ),
         *ways(
             "GAE-80",
-            "A time limit is treated like a death in δ, and the recursion runs on past all ends; "
+            "A truncation is treated like a termination in δ, and the recursion runs on past all "
+            "ends; "
             "δ is masked by `terminated`, the recursion by both.",
             "time limits are deaths, sum runs on",
         ),

@@ -180,8 +180,8 @@ MISTAKES = {
         ),
         *ways(
             "RET-08",
-            "A time limit is treated like a death; at a truncation γ · next_values[t] is still to "
-            "be added.",
+            "A truncation is treated like a termination; at a time limit γ · next_values[t] is "
+            "still to be added.",
             "time limits are deaths",
         ),
         *ways(

@@ -59,6 +59,7 @@ def subtracted(on: Switches, z: Array) -> Any:
     return z.max(axis=1, keepdims=True)
 
 
+@np.errstate(over="ignore")
 def shifted(on: Switches, z: Array, maximum: Any) -> Array:
     z = np.maximum(z - maximum, np.finfo(z.dtype).min)  # not −inf where the difference overflows
     for switch in on & ABOVE.keys():
