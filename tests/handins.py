@@ -14,7 +14,7 @@ import numpy as np
 def gae(r, v, nv, term, trunc, gamma, lam):
     A, last = np.zeros(np.shape(r)), 0
     for t in reversed(range(len(r))):
-        delta = r[t] + gamma * nv[t] * (1 - 1 * term[t]) - v[t]
+        delta = r[t] + gamma * np.where(term[t], 0, nv[t]) - v[t]
         last = delta + gamma * lam * (1 - 1 * np.logical_or(term[t], trunc[t])) * last
         A[t] = last
     return A

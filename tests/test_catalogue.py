@@ -28,7 +28,10 @@ def in_single_precision(tree):
     floating = isinstance(tree, np.ndarray) and tree.dtype.kind == "f"
     if not floating:
         return tree
-    single = tree.astype(np.float32)
+    with np.errstate(over="ignore"):
+        single = tree.astype(np.float32)
+    if (np.isinf(single) & np.isfinite(tree)).any():  # more than it holds
+        return tree
     # what is below 1, as a share must be, stays so
     return np.where((tree < 1) & (single == 1), np.float32(1 - 2**-24), single)
 
@@ -93,6 +96,7 @@ ALWAYS_ALIKE = {
     "equal targets",
     "zero gradients",
     "zero right-hand side",
+    "certain actions",
 }
 
 

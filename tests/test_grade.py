@@ -13,7 +13,8 @@ from npppo.grading import grade as grading
 from npppo.grading.assignment import read_assignment
 from npppo.grading.attempt import attempt, attempted
 from npppo.grading.codec import pack, unpack
-from npppo.grading.diagnosis import diagnose
+from npppo.grading.diagnosis import Diagnosis, diagnose
+from npppo.grading.excuse import only_untested
 from npppo.grading.exercises import EXERCISES, reference
 from npppo.grading.explain import example
 from npppo.grading.grade import grade
@@ -63,7 +64,7 @@ def categorical_log_prob_backward(g, cache):
     return log_softmax_backward(d, inner)
 def categorical_entropy(z):
     log_p, p = log_softmax(z)
-    H = -(p * log_p).sum(axis=1)
+    H = -np.where(p > 0, p * log_p, 0).sum(axis=1)
     return H, (log_p, p, H)
 def categorical_entropy_backward(g, cache):
     log_p, p, H = cache
@@ -121,7 +122,7 @@ def test_the_seed_depends_on_salt_file_and_function():
 
 def test_part_of_the_marks_for_what_is_right():
     """A GAE that knows no ends of episodes is right where there are none."""
-    source = with_change(GAE, "(1 - 1 * term[t])", "1")
+    source = with_change(GAE, "np.where(term[t], 0, nv[t])", "nv[t]")
     source = with_change(source, "(1 - 1 * np.logical_or(term[t], trunc[t]))", "1")
     gae = graded(source, "gae")["gae"]
     assert gae.status == "partial"
@@ -262,11 +263,11 @@ def normalize_advantages(a, eps=1e-8):
     assert strict.mistake == kind.mistake == "NRM-01"
     assert strict.score < strict.max_score
     assert (kind.status, kind.score) == ("passed", kind.max_score)
-    assert kind.message.startswith("Another convention")
+    assert kind.message.startswith("This course uses another convention: ")
 
 
 def test_two_mistakes_at_once_are_named_together():
-    source = with_change(GAE, "gamma * nv[t] *", "nv[t] *")
+    source = with_change(GAE, "gamma * np.where", "np.where")
     source = with_change(source, "gamma * lam *", "gamma *")
     gae = graded(source, "gae")["gae"]
     assert {"GAE-13", "GAE-15"} in [set(pair.split("+")) for pair in gae.mistake.split("/")]
@@ -642,3 +643,236 @@ def categorical_sample(logits, u):
     told = graded(source, "categorical_sample")["categorical_sample"]
     assert told.mistake == "FORM-03"
     assert "# expected [" in told.example and "# got      [" not in told.example
+
+
+PARTS = {
+    "down the batch": "return s - np.log(np.exp(s).sum(axis=0)), np.exp(s)",
+    "probabilities": "return np.exp(s) / np.exp(s).sum(axis=-1, keepdims=True), None",
+    "0.1 in the sum": "return s - np.log(np.exp(s).sum(axis=-1, keepdims=True) + 0.1), np.exp(s)",
+    "no pair": "return s",
+    "raises": "return lumpy.log(s), s",
+}
+CALLERS = """
+import numpy as np
+def log_softmax(z):
+    s = z - z.max(axis=-1, keepdims=True)
+    PART
+def log_p_of(z):
+    return HOW
+def categorical_entropy(z):
+    log_p = log_p_of(z)
+    return -np.where(np.exp(log_p) > 0, np.exp(log_p) * log_p, 0).sum(axis=1), None
+def categorical_kl(old, new):
+    a, b = log_p_of(old), log_p_of(new)
+    return np.where(np.exp(a) > 0, np.exp(a) * (a - b), 0).sum(axis=1), (old, new)
+def categorical_kl_backward(g, cache):
+    old, new = cache
+    return g[:, None] * (np.exp(log_p_of(new)) - np.exp(log_p_of(old)))
+"""
+WHOLE = "log_softmax(z)[0]"
+
+
+@pytest.mark.parametrize(
+    ("part", "how"),
+    [
+        *((part, "log_softmax(z)" if part == "no pair" else WHOLE) for part in PARTS),
+        ("0.1 in the sum", "np.stack([log_softmax(row)[0] for row in z])"),
+        ("0.1 in the sum", "np.vstack([log_softmax(z[i : i + 1])[0] for i in range(len(z))])"),
+        ("0.1 in the sum", "log_softmax(z.astype(np.float64))[0]"),
+    ],
+)
+def test_right_callers_of_a_wrong_part_lose_nothing(part, how):
+    """Also of two policies next to each other, of large logits, in float32, row by row."""
+    source = CALLERS.replace("PART", PARTS[part]).replace("HOW", how)
+    functions = "categorical_entropy categorical_kl categorical_kl_backward"
+    marks = graded(source, f"log_softmax {functions}")
+    assert marks["log_softmax"].status != "passed"
+    for name in functions.split():
+        assert marks[name].score == marks[name].max_score, marks[name].message
+        assert "given your" in marks[name].message
+
+
+def test_a_cache_that_went_wrong_is_mended_in_float32():
+    source = """
+import numpy as np
+def log_softmax(z):
+    s = z - z.max(axis=1, keepdims=True)
+    e = np.exp(s)
+    p = e / e.sum(axis=0)
+    return np.log(p), p
+def categorical_entropy(z):
+    log_p, p = log_softmax(z)
+    return -np.where(p > 0, p * log_p, 0).sum(axis=1), None
+"""
+    marks = graded(source, "log_softmax categorical_entropy")
+    assert marks["categorical_entropy"].message == "Right, given your log_softmax."
+
+
+@pytest.mark.parametrize(
+    ("body", "mistake"),
+    [
+        ("return (np.exp(b) * (b - a)).sum(axis=1), None", "KL-11"),
+        ("return np.abs(old - new).sum(axis=1), None", None),
+        ("return np.random.random() + (np.exp(a) * (a - b)).sum(axis=1), None", "FORM-07"),
+    ],
+)
+def test_a_wrong_caller_does_not_hide_behind_a_wrong_part(body, mistake):
+    source = f"""
+import numpy as np
+def log_softmax(z):
+    return z - z.max(axis=1, keepdims=True), None
+def categorical_kl(old, new):
+    a, b = log_softmax(old)[0], log_softmax(new)[0]
+    {body}
+"""
+    told = graded(source, "log_softmax categorical_kl")["categorical_kl"]
+    assert (told.score, told.mistake) == (0, mistake)
+
+
+def test_what_could_not_be_tried_costs_nothing_where_the_rest_is_right():
+    tried = answered("categorical_kl_backward", None)
+    right = [Outcome("value", expected) for expected in tried.expected]
+
+    def with_wrong(stratum, unanswered=frozenset({"log_softmax"})):
+        outcomes = [
+            replace(o, value=7 + o.value, unanswered=unanswered) if c.stratum == stratum else o
+            for c, o in zip(tried.cases, right, strict=True)
+        ]
+        return attempted(tried.exercise, tried.cases, outcomes)
+
+    assert only_untested(with_wrong("large logits"))
+    assert not only_untested(with_wrong("large logits", frozenset()))
+    assert not only_untested(with_wrong("ordinary logits"))  # too much of the points
+    task = read_assignment().tasks["categorical_kl_backward"]
+    marked = Marked(
+        with_wrong("large logits"), excused_by=frozenset({"log_softmax"}), untested=True
+    )
+    report = report_of("categorical_kl_backward", task, marked, read_assignment())
+    assert report.score == report.max_score
+    assert report.message == (
+        "Not fully tested: it uses your log_softmax, which is wrong. "
+        "Mend log_softmax and grade again."
+    )
+
+
+LINEAR = """
+import numpy as np
+def linear(x, W, b):
+    return FORWARD + b, (x, W)
+def linear_backward(dy, cache):
+    x, W = cache
+    return dy @ W.T, x.T @ dy, dy.sum(axis=0)
+"""
+
+
+@pytest.mark.parametrize("forward", ["x @ W.T", "x * W", "nump.dot(x, W)"])
+def test_a_forward_that_crashes_does_not_cost_its_right_backward_anything(forward):
+    """Whether it crashes on some shapes or always."""
+    source = LINEAR.replace("FORWARD", forward)
+    told = graded(source, "linear linear_backward")
+    assert told["linear"].score == 0
+    assert told["linear_backward"].score == told["linear_backward"].max_score
+    assert told["linear_backward"].message.startswith("Not fully tested: it uses your linear")
+    wrong = with_change(source, "dy.sum(axis=0)", "dy.mean(axis=0)")
+    told = graded(wrong, "linear linear_backward")["linear_backward"]
+    assert told.score == 0
+    assert "Mend linear first" in told.message and "gufunc" not in told.message
+
+
+def test_shapes_that_do_not_fit_are_told_in_plain_words():
+    source = LINEAR.replace("FORWARD", "x.T @ W")
+    told = graded(source, "linear")["linear"].message
+    assert "the left matrix of @ has rows of" in told and "gufunc" not in told
+
+
+IN_PLACE = """
+import numpy as np
+def discounted_returns(r, nv, term, trunc, gamma):
+    R, following = START, nv[-1]
+    for t in reversed(range(len(r))):
+        following = np.where(term[t], 0, np.where(trunc[t], nv[t], following))
+        following = r[t] + gamma * following
+        R[t] = following
+    return R
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "mistake"),
+    [
+        ("r", "FORM-06"),
+        ("np.asarray(r)", "FORM-06"),
+        ("r[:]", "FORM-06"),
+        ("np.zeros_like(r)", "RET-28"),
+    ],
+)
+def test_writing_into_an_argument_is_no_mistake_with_whole_numbers(start, mistake):
+    told = graded(IN_PLACE.replace("START", start), "discounted_returns")["discounted_returns"]
+    assert told.mistake == mistake
+
+
+def test_a_clipped_value_that_forgets_the_old_one():
+    source = """
+import numpy as np
+def clipped_value_loss(v, old, t, clip):
+    held = np.where(abs(v - old) > clip, np.sign(v - old) * clip, v)
+    a, b = (v - t) ** 2, (held - t) ** 2
+    return 0.5 * np.maximum(a, b).mean(), (v - t, a >= b)
+def clipped_value_loss_backward(d, cache):
+    error, flows = cache
+    return d * error * flows / len(error)
+"""
+    told = graded(source, "clipped_value_loss clipped_value_loss_backward")
+    assert told["clipped_value_loss"].mistake == "VAL-28"
+    backward = told["clipped_value_loss_backward"]
+    assert backward.message == "Right, given your clipped_value_loss."
+
+
+def test_two_mistakes_of_a_backward_may_be_the_wrong_cache():
+    """Of a forward that is wrong too nobody knows which of the two is whose."""
+    both = frozenset(["VGR-06", "VAL-28"])
+    wrong = {
+        name: Marked(answered(name, 7.0), diagnosis=Diagnosis("X+Y", "Two mistakes: …", (), both))
+        for name in ("clipped_value_loss", "clipped_value_loss_backward")
+    }
+    told = grading.advised(wrong, "clipped_value_loss_backward").diagnosis
+    assert told.message == (
+        "This was given a wrong cache by your clipped_value_loss. Mend that first."
+    )
+    assert grading.advised(wrong, "clipped_value_loss").diagnosis.id == "X+Y"
+
+
+def test_what_is_said_of_right_functions_is_not_said_of_wrong_ones():
+    source = """
+import numpy as np
+def tanh(x):
+    return np.where(x > 1, 0, np.tanh(x.astype(np.float32))), x
+"""
+    told = graded(source, "tanh")["tanh"]
+    assert told.status == "partial"
+    assert told.notes == ()
+
+
+def test_a_result_that_is_an_argument_is_noted():
+    source = """
+import numpy as np
+def clip_grad_norm(grads, limit):
+    norm = np.sqrt(sum((g * g).sum() for g in grads))
+    return ([g * (limit / norm) for g in grads] if norm > limit else grads), norm
+"""
+    told = graded(source, "clip_grad_norm")["clip_grad_norm"]
+    assert told.status == "passed"
+    assert told.notes == ("A result shares memory with an argument; here it is a new array.",)
+
+
+def test_a_time_out_says_where_and_what_was_right():
+    exercise = EXERCISES["tanh"]
+    cases = exercise.battery.draw(np.random.default_rng(0))
+    right = [Outcome("value", reference(exercise.name, case)) for case in cases]
+    late = Outcome("timeout", error=Error("", "took too long: more than 10 s"))
+    outcomes = [*right[:2], late, *[Outcome("not run")] * (len(cases) - 3)]
+    shape = " × ".join(map(str, cases[2].args[0].shape))
+    assert diagnose(attempted(exercise, cases, outcomes)).message == (
+        f"It took too long: more than 10 s. It was stopped at {shape} numbers. "
+        "What ran before that was right. On a busy computer, try again."
+    )

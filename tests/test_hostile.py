@@ -598,6 +598,26 @@ def test_right_answers_of_parts_cannot_be_differentiated(marks):
     assert result["file"].score == result["ppo_loss"].score
 
 
+@pytest.mark.parametrize(
+    "difference",
+    [
+        "(softmax(z + h * v)[0] - softmax(z - h * v)[0]) / (2 * h)",
+        "(softmax(z + h * v)[0] - softmax(z)[0]) / h",
+        "-(softmax(z)[0] - softmax(z + h * v)[0]) / h",
+    ],
+)
+def test_a_derivative_is_no_difference_of_right_answers(difference, marks):
+    """Whether its own arguments are asked about first or last."""
+    source = f"""
+        def softmax(z):
+            return 0.5 * z, z
+        def categorical_fisher(z, v, h=1e-6):
+            return {difference}
+        """
+    result = marks(textwrap.dedent(source), "softmax categorical_fisher")
+    assert result["file"].score == 0
+
+
 HOLLOW = {
     "softmax softmax_backward": """
         def softmax(z): return np.exp(z), np.exp(z)

@@ -1,17 +1,21 @@
 """One result against the right one, what can be said of it, and the example that shows it."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
 import npppo
+from npppo.grading.attempt import attempted
 from npppo.grading.compare import DOUBLE, SINGLE, close
+from npppo.grading.diagnosis import diagnose
 from npppo.grading.exercise import Case, Product, Rng
-from npppo.grading.exercises import EXERCISES, reference
+from npppo.grading.exercises import EXERCISES, made, reference
 from npppo.grading.explain import example
 from npppo.grading.judge import SINGLE_PRECISION, judge, number
 from npppo.grading.laws import LAWS, broken_law
 from npppo.grading.observe import observation
-from npppo.grading.sandbox import Opaque
+from npppo.grading.sandbox import Opaque, Outcome
 
 X = np.array([[0.5, -1.0], [2.0, 0.25], [1.5, -0.75]])  # (3, 2)
 CASE = Case("values", (X,))
@@ -222,3 +226,160 @@ def test_the_parts_of_nested_results_have_names():
 
 def test_numbers_are_shown_as_they_are():
     assert [number(x) for x in (-0.0, True, 3, 1e-20)] == ["0", "True", "3", "1e-20"]
+
+
+# The edges of what the contract promises
+
+
+def log_softmax(z):
+    s = z - z.max(axis=1, keepdims=True)
+    return s - np.log(np.exp(s).sum(axis=1, keepdims=True))
+
+
+def added_to_sum(eps):
+    def softmax(z):
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / (e.sum(axis=1, keepdims=True) + eps)
+
+    return softmax
+
+
+def entropy(z):
+    return -(np.exp(log_softmax(z)) * log_softmax(z)).sum(axis=1)
+
+
+def careful_entropy(z):
+    p = np.exp(log_softmax(z))
+    return -np.where(p > 0, p * log_softmax(z), 0).sum(axis=1)
+
+
+def kl(old, new):
+    return (np.exp(log_softmax(old)) * (log_softmax(old) - log_softmax(new))).sum(axis=1)
+
+
+def picked_by_product(z, actions):
+    return (np.eye(z.shape[1])[actions] * log_softmax(z)).sum(axis=1)
+
+
+def picked(z, actions):
+    return log_softmax(z)[np.arange(len(z)), actions]
+
+
+def gae(mask, late=False):
+    def advantages(r, v, nv, term, trunc, gamma, lam):
+        A, last = np.zeros(r.shape), 0
+        for t in reversed(range(len(r))):
+            gone = np.logical_or(term[t], trunc[t]) if late else term[t]
+            ended = np.logical_or(term[t], trunc[t])
+            last = r[t] + gamma * mask(gone, nv[t]) - v[t] + gamma * lam * (1 - 1 * ended) * last
+            A[t] = last
+        return A
+
+    return advantages
+
+
+def by_product(gone, x):
+    return (1 - 1 * gone) * x
+
+
+def by_choice(gone, x):
+    return np.where(gone, 0, x)
+
+
+def returns(mask):
+    def discounted(r, nv, term, trunc, gamma):
+        R, following = np.zeros(r.shape), nv[-1]
+        for t in reversed(range(len(r))):
+            following = mask(term[t], np.where(trunc[t], nv[t], following))
+            R[t] = following = r[t] + gamma * following
+        return R
+
+    return discounted
+
+
+def clipping(divisor):
+    def clipped(grads, limit):
+        norm = np.sqrt(sum((g * g).sum() for g in grads))
+        return [g * (limit / divisor(norm)) if norm > limit else g * 1 for g in grads], norm
+
+    return clipped
+
+
+def conjugate(eps=0.0, damping=0.0):
+    def solve(matvec, b, iterations, tolerance=1e-10):
+        x, r, p = np.zeros_like(b), b, b
+        for _ in range(iterations):
+            if np.linalg.norm(r) <= tolerance * np.linalg.norm(b):
+                break
+            Ap = matvec(p) + damping * p
+            alpha = r @ r / (p @ Ap + eps)
+            x, new = x + alpha * p, r - alpha * Ap
+            p, r = new + new @ new / (r @ r + eps) * p, new
+        return x
+
+    return solve
+
+
+def attempted_by(name, function, seed=0):
+    exercise = EXERCISES[name]
+    cases = exercise.battery.draw(np.random.default_rng(seed))
+    with np.errstate(all="ignore"):
+        got = [function(*made(deepcopy(case.args))) for case in cases]
+    return attempted(exercise, cases, [Outcome("value", x) for x in got])
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "id"),
+    [
+        *(("softmax", added_to_sum(eps), "SMX-52") for eps in (1e-6, 1e-8, 1e-10, 1e-12)),
+        ("categorical_entropy", entropy, "ENT-26"),
+        ("categorical_kl", kl, "KL-110"),
+        ("categorical_log_prob", picked_by_product, "ACT-27"),
+        ("gae", gae(by_product), "GAE-90"),
+        ("discounted_returns", returns(by_product), "RET-57"),
+        *(("clip_grad_norm", clipping(lambda n, e=e: n + e), "CLP-07") for e in (1e-12, 1e-14)),
+        ("clip_grad_norm", clipping(lambda n: max(n, 1e-12)), "CLP-42"),
+        ("conjugate_gradient", conjugate(eps=1e-12), "CGR-47"),
+        ("conjugate_gradient", conjugate(damping=1e-6), "CGR-33"),
+        ("importance_ratio", lambda a, b: np.exp(np.clip(a - b, -20, 20)), "SUR-91"),
+    ],
+)
+def test_what_is_added_to_be_safe_and_what_is_no_number_is_noticed(name, function, id):
+    tried = attempted_by(name, function)
+    wrong = {c.stratum for c, fault in zip(tried.cases, tried.faults, strict=True) if fault}
+    assert wrong and wrong <= tried.exercise.battery.edges
+    assert diagnose(tried).id == id
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("softmax", added_to_sum(0.0)),
+        ("softmax", lambda z: np.exp(log_softmax(z))),
+        ("log_softmax", log_softmax),
+        ("log_softmax", lambda z: z - np.logaddexp.reduce(z, axis=1, keepdims=True)),
+        ("categorical_log_prob", picked),
+        ("categorical_entropy", careful_entropy),
+        ("gae", gae(by_choice)),
+        ("discounted_returns", returns(by_choice)),
+        ("clip_grad_norm", clipping(lambda norm: norm)),
+        ("conjugate_gradient", conjugate()),
+    ],
+)
+def test_the_plain_formula_is_right_at_the_edges(name, function):
+    assert attempted_by(name, function).right
+
+
+def test_another_mistake_is_named_whatever_happens_at_the_edges():
+    """A product lets nan through, so that no variant of the mistake alone gives all its answers."""
+    tried = attempted_by("gae", gae(by_product, late=True))
+    assert diagnose(tried).id == "GAE-06"
+
+
+def test_what_is_wrong_by_little_is_shown_with_all_digits():
+    tried = attempted_by("softmax", added_to_sum(1e-8))
+    k = next(k for k, fault in enumerate(tried.faults) if fault)
+    assert tried.faults[k].text.startswith("is wrong by -1e-08")
+    case, right, got = tried.cases[k], tried.expected[k], tried.outcomes[k].value
+    text = example("m", "softmax", case, right, got, tried.faults[k].index)
+    assert "0.9999999900" in text

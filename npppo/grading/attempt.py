@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,19 +26,25 @@ from .exercises import (
 from .judge import (
     CHANGED,
     COUNT,
+    FEW_DIGITS,
     MISSING,
     NONE,
     NONFINITE,
     RANDOM,
+    SHARED,
     SINGLE_PRECISION,
     VALUE,
     Fault,
     Verdict,
+    at,
     form,
     from_lists,
     judge,
+    number,
+    single_inputs,
+    where,
 )
-from .sandbox import Call, Opaque, Outcome, Sandbox
+from .sandbox import Call, Error, Opaque, Outcome, Sandbox
 
 RAISED = "raised"
 STOPPED = "stopped"  # out of time, dead, or not run because of that
@@ -126,7 +133,7 @@ def attempt(
     tried = attempted(exercise, cases, outcomes[: len(cases)])
     manners = overwritten(exercise, tried.outcomes)
     for k, outcome in zip(others, outcomes[len(cases) :], strict=True):
-        if manners is None and tried.faults[k] is None:
+        if manners is None and tried.faults[k] is None and not outcome.unanswered:
             fault = verdict(exercise, cases[k], tried.expected[k], outcome).fault
             if fault is not None and fault.kind not in (FORWARD, STOPPED):
                 text = f"{fault.text}, when an argument is read-only or not contiguous"
@@ -138,7 +145,7 @@ def attempted(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outc
     """What was answered on these cases."""
     expected = [reference(exercise.name, case) for case in cases]
     verdicts = [
-        verdict(exercise, case, right, outcome)
+        sharing(verdict(exercise, case, right, outcome), outcome)
         for case, right, outcome in zip(cases, expected, outcomes, strict=True)
     ]
     settled = [
@@ -146,6 +153,10 @@ def attempted(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outc
         for e, outcome in zip(expected, outcomes, strict=True)
     ]
     return Attempt(exercise, tuple(cases), tuple(expected), tuple(settled), tuple(verdicts))
+
+
+def sharing(found: Verdict, outcome: Outcome) -> Verdict:
+    return replace(found, notes=found.notes | {SHARED}) if outcome.shares else found
 
 
 def in_arrays(expected: Any, outcome: Outcome) -> Outcome:
@@ -215,12 +226,28 @@ def verdict(exercise: Exercise, case: Case, expected: Any, outcome: Outcome) -> 
     if exercise.battery.observe is None or bad_form:
         return plain
     right = observed(exercise, case, expected)
+    if right is expected:  # nothing but itself is looked at
+        return plain
     got = observe(exercise, case, in_arrays(expected, outcome))
-    coarser = SINGLE if single_precision(outcome.value) else MIXED
-    for tolerance in (DOUBLE, coarser):
-        if got is not UNLIKE and not no_result(got) and close(got, right, tolerance):
-            return Verdict(None, frozenset([SINGLE_PRECISION] * (tolerance is coarser)))
-    return Verdict(plain.fault or Fault(VALUE, "is not what was asked for"))
+    coarser = SINGLE if single_precision(outcome.value) or single_inputs(case) else MIXED
+    for tolerance, note in ((DOUBLE, []), (SINGLE, [SINGLE_PRECISION]), (MIXED, [FEW_DIGITS])):
+        wanted = tolerance in (DOUBLE, coarser)
+        if wanted and not (got is UNLIKE or no_result(got)) and close(got, right, tolerance):
+            return Verdict(None, frozenset(note))
+    return Verdict(plain.fault or by_little(expected, outcome.value))
+
+
+def by_little(expected: Any, got: Any) -> Fault:
+    """A fault of a result that is nearly right."""
+    text = "is not what was asked for"
+    if not isinstance(expected, np.ndarray) or np.shape(got) != expected.shape:
+        return Fault(VALUE, text)
+    wrong = np.flatnonzero(np.asarray(got) != expected)
+    if not wrong.size:
+        return Fault(VALUE, text)
+    index = where(wrong, expected)
+    by = number(np.asarray(got)[index] - expected[index])
+    return Fault(VALUE, f"is wrong by {by}{at(index)}", index)
 
 
 def broken(exercise: Exercise, outcome: Outcome) -> Fault | None:
@@ -229,9 +256,13 @@ def broken(exercise: Exercise, outcome: Outcome) -> Fault | None:
         assert outcome.error is not None
         line = f" (line {outcome.error.line})" if outcome.error.line else ""
         if outcome.stage == FORWARD and exercise.name.endswith("_backward"):
-            forward = forward_of(exercise.name)
-            return Fault(FORWARD, f"could not be tried: {forward} raised {outcome.error}{line}")
-        return Fault(RAISED, f"raised {outcome.error}{line}")
+            forward, kind = forward_of(exercise.name), outcome.error.type
+            return Fault(
+                FORWARD,
+                f"was not tried: your {forward} raised {article(kind)} {kind}{line}. "
+                f"Mend {forward} first",
+            )
+        return Fault(RAISED, f"raised {plainly(outcome.error)}{line}")
     if outcome.kind != "value":
         return Fault(STOPPED, STOPS.get(outcome.kind, "") + str(outcome.error or "").strip())
     if not outcome.paired and outcome.value is None:
@@ -241,6 +272,20 @@ def broken(exercise: Exercise, outcome: Outcome) -> Fault | None:
     if outcome.steadiness == "different":
         return Fault(RANDOM, "gave two different answers to the same call")
     return None
+
+
+# What NumPy says of a matrix product whose shapes do not fit.
+GUFUNC = re.compile(r"matmul: .*gufunc signature.*\(size (\d+) is different from (\d+)\)")
+
+
+def plainly(error: Error) -> str:
+    """The exception in words for those who do not know what a gufunc is."""
+    said = r"the left matrix of @ has rows of \2 numbers, the right one columns of \1"
+    return str(replace(error, message=GUFUNC.sub(said, error.message)))
+
+
+def article(word: str) -> str:
+    return "an" if word[:1] in "AEIOU" else "a"
 
 
 STOPS = {"not run": "was not run, after an earlier call went wrong"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
+
 from .attempt import FORWARD, LAYOUT, RAISED, STOPPED, UNLIKE, Attempt
 from .compare import flat
 from .exercise import Mistake, Switches
@@ -16,7 +18,10 @@ from .observe import observation
 # Faults that have a name of their own, and what there is to add to what is said of some.
 FORMS = {NONE, COUNT, SHAPE, INTEGER, TYPE, CHANGED, RANDOM, LAYOUT}
 ADVICE = {
-    CHANGED: " A function leaves its arguments as they are: work on a copy.",
+    CHANGED: (
+        " `y = x` is a second name, not a copy: start from x.copy(), and where x may hold whole "
+        "numbers from x.astype(float)."
+    ),
     RANDOM: " Does it keep something between calls, or draw random numbers of its own?",
 }
 
@@ -51,17 +56,21 @@ def diagnose(
         return of_form(attempt.manners) if attempt.manners else Diagnosis(None, "")
     if RANDOM in kinds:
         return of_form(first(attempt, RANDOM))
+    manners = attempt.manners
+    changed = manners if manners is not None and manners.kind == CHANGED else None
+    if changed is not None and wrong_with_whole_numbers_alone(attempt):
+        return of_form(changed)
     found = from_catalogue(attempt, variants)
     if found is not None:
         return found
-    if attempt.manners is not None and attempt.manners.kind == CHANGED:
-        return of_form(attempt.manners)
+    if changed is not None:
+        return of_form(changed)
     for kind in (NONE, COUNT, TYPE, INTEGER, SHAPE):
         if kind in kinds:
             return of_form(first(attempt, kind))
     for kind in (STOPPED, FORWARD, RAISED):
         if kind in kinds and (kind == STOPPED or kinds[kind] == sum(kinds.values())):
-            return Diagnosis(None, first(attempt, kind).sentence)
+            return Diagnosis(None, first(attempt, kind).sentence + place_of_the_stop(attempt))
     where = only_in(attempt)
     if where is not None:
         return Diagnosis(None, f"It is right but for one kind of input: {where}.")
@@ -71,7 +80,34 @@ def diagnose(
         return Diagnosis(seen.id, seen.sentence)
     law = broken_law(attempt.exercise.name, attempt.cases, results) if with_laws else None
     hint = f"{law} " if law is not None else ""
-    return Diagnosis(None, f"No known mistake matches. {hint}{first(attempt).sentence}")
+    other = next((kind for kind in kinds if kind != FORWARD), None)
+    return Diagnosis(None, f"No known mistake matches. {hint}{first(attempt, other).sentence}")
+
+
+def wrong_with_whole_numbers_alone(attempt: Attempt) -> bool:
+    """What is written into an array of whole numbers is cut to whole numbers."""
+    kinds = [[getattr(x, "dtype", np.dtype("O")).kind for x in case.args] for case in attempt.cases]
+    floating = {i for row in kinds for i, kind in enumerate(row) if kind == "f"}
+    wrong = [
+        [i for i, kind in enumerate(row) if kind in "iu"]
+        for row, case, fault in zip(kinds, attempt.cases, attempt.faults, strict=True)
+        if fault is not None and case.stratum not in attempt.exercise.battery.edges
+    ]
+    return all(floating & set(whole) for whole in wrong)
+
+
+def place_of_the_stop(attempt: Attempt) -> str:
+    """Where the time was over, and what was right before."""
+    for k, outcome in enumerate(attempt.outcomes):
+        if outcome.kind == "timeout":
+            args = attempt.cases[k].args
+            shapes = [x if isinstance(x, tuple) else np.shape(x) for x in args]
+            shape = " × ".join(map(str, max(shapes, key=len, default=())))
+            place = f" It was stopped at {shape} numbers." if shape else ""
+            before = attempt.faults[:k]
+            right = " What ran before that was right." if before and not any(before) else ""
+            return f"{place}{right} On a busy computer, try again."
+    return ""
 
 
 def only_in(attempt: Attempt) -> str | None:
@@ -79,6 +115,7 @@ def only_in(attempt: Attempt) -> str | None:
     strata = {case.stratum for case in attempt.cases}
     pairs = zip(attempt.cases, attempt.faults, strict=True)
     wrong = {case.stratum for case, fault in pairs if fault is not None}
+    wrong = wrong - attempt.exercise.battery.edges or wrong
     return wrong.pop() if len(wrong) == 1 < len(strata) else None
 
 

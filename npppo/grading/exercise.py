@@ -94,7 +94,8 @@ class Battery:
     worth. `inputs` let the search draw further cases, `off_kinks(*args)` says which of those keep
     clear of kinks. `parts` are the contract functions that a student may have built this one
     from: a mistake in those is not charged again here. `observe(case, result)` makes results
-    comparable where they are not arrays to be compared as they are.
+    comparable where they are not arrays to be compared as they are. `edges` are strata for care
+    alone, such as nan where nobody should look: what is wrong elsewhere is named without them.
     """
 
     draw: Callable[[np.random.Generator], list[Case]]
@@ -103,6 +104,7 @@ class Battery:
     off_kinks: Callable[..., bool] = always
     parts: tuple[str, ...] = ()
     observe: Callable[[Case, Any], Any] | None = None
+    edges: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from .exercises import forward_of, has_backward
 from .judge import labels, number
 from .sandbox import Opaque
 
+FEW, ALL = 6, 17  # digits of a number
 MOST = 60  # entries that are worth printing
 
 
@@ -105,11 +106,12 @@ def results(names: tuple[str, ...], expected: Any, got: Any, index: Any) -> list
             for line in results(parts_of(names, i, e), e, g, None)
         ]
     label = f"{names[0]}: " if names and names[0] else ""
-    right = f"# {label}expected {described(expected)}"
-    wrong = f"# {label}got      {described(got)}"
+    digits = FEW if described(expected) != described(got) or index is None else ALL
+    right = f"# {label}expected {described(expected, digits)}"
+    wrong = f"# {label}got      {described(got, digits)}"
     mark = []
     if index is not None and isinstance(got, np.ndarray) and 0 < got.size <= MOST:
-        start, width = span(np.asarray(got), tuple(index))
+        start, width = span(np.asarray(got), tuple(index), digits)
         offset = len(f"# {label}got      ")
         mark = ["#" + " " * (offset + start - 1) + "^" * width + f" {list(index)}"]
     return [right, wrong, *mark]
@@ -122,8 +124,8 @@ def parts_of(names: tuple[str, ...], i: int, result: Any) -> tuple[str, ...]:
     return tuple(f"{name}[{k}]" for k in range(len(result))) if nested else (name,)
 
 
-def described(x: Any) -> str:
-    """Six digits of each number, the same on every version of NumPy."""
+def described(x: Any, digits: int = FEW) -> str:
+    """So many digits of each number, the same on every version of NumPy."""
     if isinstance(x, Opaque):
         return x.description
     if np.size(x) > MOST if isinstance(x, np.ndarray) else isinstance(x, list) and len(x) > MOST:
@@ -131,17 +133,17 @@ def described(x: Any) -> str:
             f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else f"a list of {len(x)}"
         )
     if isinstance(x, list | tuple):
-        return "[" + ", ".join(map(described, x)) + "]"
+        return "[" + ", ".join(described(item, digits) for item in x) + "]"
     if isinstance(x, np.ndarray) and x.ndim:
-        return "[" + ", ".join(map(described, x)) + "]"
+        return "[" + ", ".join(described(item, digits) for item in x) + "]"
     numeric = isinstance(x, np.ndarray | np.generic | float | int | complex)
-    return number(x) if numeric else repr(x)[:MOST]
+    return number(x, digits) if numeric else repr(x)[:MOST]
 
 
-def span(array: Array, index: tuple[int, ...]) -> tuple[int, int]:
+def span(array: Array, index: tuple[int, ...], digits: int) -> tuple[int, int]:
     """Where `described` writes an entry: its column and width."""
     start = 0
     for axis, i in enumerate(index):
-        before = [described(array[(*index[:axis], j)]) for j in range(i)]
+        before = [described(array[(*index[:axis], j)], digits) for j in range(i)]
         start += 1 + sum(len(text) + 2 for text in before)
-    return start, len(described(array[index]))
+    return start, len(described(array[index], digits))

@@ -23,7 +23,9 @@ from .excuse import (
     follows_own_forward,
     in_circles,
     mostly_right,
+    only_untested,
     suspects,
+    with_another_cache,
     without,
 )
 from .exercise import Case, Exercise
@@ -203,14 +205,31 @@ def excused(
         # a caller may make up for what its part does wrong, and be worse off with a right one
         if asked & set(wrong) and better.rights >= tried.rights:
             tried, blame = better, asked & set(wrong)
-            again[name] = Marked(tried, parts, blame if tried.right else frozenset())
-        if not tried.right and passes_on(submission, limits, wrong, name):
+            untested = not tried.right and only_untested(tried)
+            excuse = blame if tried.right or untested else frozenset()
+            again[name] = Marked(tried, parts, excuse, untested=untested)
+        if again[name].excused_by:
+            pass
+        elif could_not_be_tried(submission, limits, wrong, name):
+            blame |= {forward_of(name)}
+            again[name] = Marked(wrong[name], (), blame, untested=True)
+        elif passes_on(submission, limits, wrong, name):
             blame |= {forward_of(name)}
             again[name] = Marked(wrong[name], (), blame)
         given[name] = blame
     for name in in_circles(given):
         again[name] = Marked(wrong[name])
     return again
+
+
+def could_not_be_tried(
+    submission: Submission, limits: Limits, wrong: Mapping[str, Attempt], name: str
+) -> bool:
+    """Whether a backward has done nothing wrong where its forward did not raise."""
+    tried = wrong[name]
+    if name == forward_of(name) or forward_of(name) not in wrong:
+        return False
+    return only_untested(tried) or with_another_cache(submission.chunks, limits, tried)
 
 
 def passes_on(
@@ -249,8 +268,15 @@ def advised(marked: Mapping[str, Marked], name: str) -> Marked:
     own, forward = marked[name], marked.get(forward_of(name))
     if forward is None or forward is own or forward.attempt.right or own.diagnosis is None:
         return own
-    message = f"{own.diagnosis.message} Mend {forward_of(name)} first: this was given its cache."
-    return replace(own, diagnosis=replace(own.diagnosis, message=message))
+    found = own.diagnosis
+    if found.switches is not None and len(found.switches) > 1:
+        # of two mistakes one may well be the forward's
+        message = f"This was given a wrong cache by your {forward_of(name)}. Mend that first."
+        return replace(own, diagnosis=Diagnosis(None, message))
+    if f"Mend {forward_of(name)}" in found.message:
+        return own
+    message = f"{found.message} Mend {forward_of(name)} first: this was given its cache."
+    return replace(own, diagnosis=replace(found, message=message))
 
 
 def repeats(marked: Mapping[str, Marked], name: str) -> bool:

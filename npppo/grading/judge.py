@@ -59,6 +59,8 @@ class Verdict:
 
 MISSING = "returned None (is the return statement missing?)"
 SINGLE_PRECISION = "right, but computed in single precision"
+FEW_DIGITS = "right, but with no more digits than single precision has"
+SHARED = "a result shares memory with an argument; here it is a new array"
 WIDER = "float32 comes in and float64 goes out; here the floating dtype is kept"
 LISTS = "a list of numbers where an array was expected; it is taken as one"
 
@@ -74,7 +76,7 @@ def judge(name: str, case: Case, expected: Any, got: Any, tolerance: Tolerance =
         coarser = SINGLE if single_precision(got) else MIXED
         again = compare(labels(name, expected), expected, got, coarser, notes)
         if again is None:
-            notes.add(SINGLE_PRECISION)
+            notes.add(SINGLE_PRECISION if coarser is SINGLE else FEW_DIGITS)
         fault = again
     return Verdict(fault, frozenset(notes))
 
@@ -178,12 +180,13 @@ def at(index: tuple[int, ...]) -> str:
     return " at [" + ", ".join(map(str, index)) + "]" if index else ""
 
 
-def number(x: Any) -> str:
+def number(x: Any, digits: int = 6) -> str:
     """The same on every version of NumPy."""
     kind = np.asarray(x).dtype.kind
     if kind in "biu":
         return str(bool(x) if kind == "b" else int(x))
-    return f"{x:.6g}" if kind == "c" else f"{float(x) + 0.0:.6g}"  # + 0.0: no minus before a 0
+    x = complex(x) if kind == "c" else float(x) + 0.0  # no minus before a 0
+    return f"{x:.{digits}g}"
 
 
 def form(x: Any) -> str:

@@ -34,15 +34,29 @@ class Variants:
             self.known[on, k] = outcome(self.exercise, on, self.cases[k])
         return self.known[on, k]
 
+    def is_right(self, outcomes: Sequence[Any], k: int) -> bool:
+        return agree(outcomes[k], self.outcome(RIGHT, k), SINGLE)
+
+    def telling(self, outcomes: Sequence[Any]) -> list[int]:
+        """The cases that tell the mistake: those at the edges only where all others are right.
+
+        There everybody errs who takes no care, whatever else he does.
+        """
+        inside = [
+            k
+            for k, case in enumerate(self.cases)
+            if case.stratum not in self.exercise.battery.edges
+        ]
+        if all(self.is_right(outcomes, k) for k in inside):
+            return list(range(len(self.cases)))
+        return inside
+
     def explaining(
         self, outcomes: Sequence[Any], candidates: Iterator[Switches], tolerance: Tolerance
     ) -> list[Switches]:
         """The candidates whose outcome is the given one in every case."""
         # most candidates are out at the first case that is wrong, so those come first
-        order = sorted(
-            range(len(self.cases)),
-            key=lambda k: agree(outcomes[k], self.outcome(RIGHT, k), SINGLE),
-        )
+        order = sorted(self.telling(outcomes), key=lambda k: self.is_right(outcomes, k))
         return [
             on
             for on in candidates
@@ -66,7 +80,7 @@ class Variants:
         wrong = [
             k
             for k, got in enumerate(outcomes)
-            if not agree(got, self.outcome(RIGHT, k), SINGLE) and not no_result(got)
+            if not self.is_right(outcomes, k) and not no_result(got)
         ]
         if not wrong:
             return []

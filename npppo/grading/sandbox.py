@@ -18,6 +18,7 @@ This stops mistakes and casual cheating. The boundary is a container and another
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import secrets
@@ -61,6 +62,8 @@ GRACE_SECONDS = 1  # for a load that is out of time to say so itself
 KINDS = {"value", "raised", "unreadable"}  # what the child may report
 MOST = 1000  # texts in a list
 NEAR = 0.02  # of the size of a number, or of 1
+# Besides the backward functions, those whose results are derivatives of their parts.
+DERIVATIVES = {"categorical_fisher", "mlp_jvp"}
 STEADINESS = {"", "different", "overwritten"}
 HELD = {
     "CPU": "processor time",
@@ -77,7 +80,8 @@ MARK = "NPPPO_WORKER"
 KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 
 Answer = Callable[[str, tuple[Any, ...]], Any]
-Asked = dict[tuple[str, str], list[Any]]  # numbers that were asked about, by function and form
+# Numbers that were answered, by function and form, and whether they are the call's own.
+Asked = dict[tuple[str, str], list[tuple[Any, bool]]]
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,7 @@ class Outcome:
     paired       False if `pair` was asked for and the result is no pair; `value` is all of it then
     steadiness   of a call made twice: "different" results, or the first was "overwritten"
     refused      what was tried and is not allowed, as "import torch" or "open /etc/passwd"
+    unanswered   parts in whose place a right result was refused, because it could be differentiated
     """
 
     kind: str
@@ -164,6 +169,7 @@ class Outcome:
     paired: bool = True
     steadiness: str = ""
     refused: tuple[str, ...] = ()
+    unanswered: frozenset[str] = frozenset()
 
     @property
     def not_implemented(self) -> bool:
@@ -268,16 +274,19 @@ class Sandbox:
             assert process is not None
             process.send("calls", written)
             asked: Asked = {}  # in the call at hand
+            unanswered: set[str] = set()
             rest = self.limits.total_seconds - self._spent
             deadline = time.monotonic() + min(self.limits.call_seconds, rest)
             while len(outcomes) < len(calls):
                 message = process.receive(deadline)
                 call = calls[len(outcomes)]
                 if _is(message[0], "ask"):
-                    process.send_packed(_answered(message, call, answer, asked))
+                    process.send_packed(_answered(message, call, answer, asked, unanswered))
                 else:
+                    outcome = self._explained(_outcome(message, len(call.args)))
+                    outcomes.append(replace(outcome, unanswered=frozenset(unanswered)))
                     asked.clear()
-                    outcomes.append(self._explained(_outcome(message, len(call.args))))
+                    unanswered.clear()
         except _Lost as lost:
             self.close()
             most = min(self.limits.call_seconds, self.limits.total_seconds)
@@ -362,17 +371,22 @@ def _question(message: Any) -> tuple[str, tuple[Any, ...]]:
     return name, args
 
 
-def _answered(message: Any, call: Call, answer: Answer | None, asked: Asked) -> bytes:
+def _answered(
+    message: Any, call: Call, answer: Answer | None, asked: Asked, unanswered: set[str]
+) -> bytes:
     """What to send to a question, the others `asked` before it in this call.
 
     Answers could be differentiated. So a backward may learn its own forward's results on its own
-    arguments and no more, and no function may ask for the same thing again nearby.
+    arguments and no more, and where a derivative is the exercise nothing is answered nearby.
     """
     name, args = _question(message)
     allowed = name in call.parts and not _complex(args)
     if call.name == f"{name}_backward":
         allowed = allowed and _identical(args, call.args)
-    allowed = allowed and not _near_another(asked, name, args)
+    derivative = call.dout is not None or call.name in DERIVATIVES
+    if allowed and derivative and _near_another(asked, name, args, call.args):
+        unanswered.add(name)
+        allowed = False
     if answer is not None and allowed:
         # Arguments that a student made up may break the reference in any way.
         with contextlib.suppress(Exception), np.errstate(all="ignore"):
@@ -386,25 +400,43 @@ def _complex(tree: Any) -> bool:
     return np.iscomplexobj(tree)
 
 
-def _near_another(asked: Asked, name: str, args: Any) -> bool:
+def _near_another(asked: Asked, name: str, args: Any, given: tuple[Any, ...]) -> bool:
     """Whether these arguments are nearly, but not quite, those of another question.
 
-    A loop over single numbers may come near one that was before.
+    The arguments that the call itself was given, or rows of them, may be near each other: nobody
+    chose them to take a difference. Nor did a loop over single numbers.
     """
     numbers = flat(args)
     if len(numbers) <= 2:
         return False
+    own = _taken_from(args, given)
     others = asked.setdefault((name, _form(args)), [])
-    if not others:
-        others.append(numbers)
-        return False
-    there = np.stack(others)  # (questions, numbers)
-    same = (there == numbers).all(axis=1)
     with np.errstate(all="ignore"):
-        near = np.isclose(there, numbers, NEAR, NEAR, equal_nan=True).all(axis=1)
-    if not same.any():
-        others.append(numbers)
-    return bool((near & ~same).any())
+        if any(np.array_equal(other, numbers, equal_nan=True) for other, _ in others):
+            return False
+        for other, others_own in others:
+            if not (own and others_own) and np.allclose(numbers, other, NEAR, NEAR, equal_nan=True):
+                return True
+    others.append((numbers, own))
+    return False
+
+
+def _taken_from(args: Any, given: Any) -> bool:
+    """Whether every array is one of those that are given, or consists of rows of one."""
+    theirs = _arrays(given)
+    return all(any(_rows(x) <= _rows(y) for y in theirs) for x in _arrays(args))
+
+
+def _arrays(tree: Any) -> list[Any]:
+    if isinstance(tree, list | tuple):
+        return [array for x in tree for array in _arrays(x)]
+    return [tree] if isinstance(tree, np.ndarray) and tree.ndim else []
+
+
+def _rows(x: Any) -> set[bytes]:
+    """Its rows, whatever its dtype."""
+    rows = x.astype(np.float64).reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return {row.tobytes() for row in rows}
 
 
 def _form(tree: Any) -> str:

@@ -243,11 +243,17 @@ def dropped(exercise: Exercise, case: Case, letter: str, rows: slice) -> Case:
     return Case(case.stratum, args, dout)
 
 
+LARGE = 1e15
+
+
 def rounded(case: Case, digits: int) -> Case:
     def short(x: Any) -> Any:
         if isinstance(x, list | tuple):
             return type(x)(map(short, x))
-        return np.round(x, digits) if getattr(getattr(x, "dtype", None), "kind", "") == "f" else x
+        if getattr(getattr(x, "dtype", None), "kind", "") != "f":
+            return x
+        with np.errstate(over="ignore"):  # the largest numbers stay as they are
+            return np.where(abs(x) < LARGE, np.round(x, digits), x)
 
     return Case(case.stratum, tuple(map(short, case.args)), short(case.dout))
 

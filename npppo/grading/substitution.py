@@ -18,6 +18,9 @@ ASKS = 1000  # questions in one call
 # What a cache may hold of a result besides itself: p of log p, the slope of tanh, and the like.
 MADE_OF = (lambda out: out, exp, log, lambda out: 1 - out * out)
 
+# What the exponential makes of rounding, by the size of a number in bytes.
+ALIKE = {4: 1e-5, 8: 1e-12}
+
 ALONE = object()  # in place of a cache, where there is none
 
 # A submission may put something else in their place.
@@ -214,7 +217,7 @@ def alike(a: ndarray[Any, Any], b: ndarray[Any, Any]) -> bool:
     if a.tobytes() == b.tobytes():  # also where there is a nan
         return True
     with errstate(all="ignore"):
-        return bool((absolute(a - b) <= 1e-12 * absolute(b)).all())
+        return bool((absolute(a - b) <= ALIKE.get(a.dtype.itemsize, 0.0) * absolute(b)).all())
 
 
 def underlying(x: Any) -> Any:

@@ -44,6 +44,7 @@ def lone(rng: np.random.Generator, A: int, below: float) -> Array:
 ORDINARY = {"ordinary logits": 6.0, "as many rows as actions": 2.0, "one row": 0.5}
 LARGE = {"large logits": 1.0, "large differences": 1.0, "float32 input": 0.5}
 RARE = {"rare actions": 1.0}
+CERTAIN, EXTREME = "certain actions", "logits of any size"
 LOGITS = ORDINARY | LARGE
 
 
@@ -75,8 +76,35 @@ def rare(rng: np.random.Generator) -> Rows:
     return [("rare actions", np.insert(logits, 3 * likely, quarters(rng, 1, 4)[0], axis=1))]
 
 
+def certain(rng: np.random.Generator) -> Rows:
+    """One action so far above the others that its probability is 1 to the last bit."""
+    logits = [quarters(rng, 1, 4) - 12000.0 for _ in range(2)]  # (1, 4)
+    for row in logits:
+        row[0, rng.integers(4)] += 12000.0
+    return [(CERTAIN, row) for row in logits]
+
+
+def extreme(rng: np.random.Generator) -> Rows:
+    """The largest numbers there are, beside others that are ordinary."""
+    rows = []
+    for dtype, huge in ((np.float64, 1e308), (np.float32, 3e38)):
+        logits = quarters(rng, 3, 4)  # (3, 4)
+        logits[int(rng.integers(3))] = rng.permutation([huge, -huge, -huge / 2, -huge])
+        rows.append((EXTREME, logits.astype(dtype)))
+    return rows
+
+
+def certain_logarithms(case: Case, result: Any) -> Any:
+    """Log-probabilities; that of a certain action, 0 to the last bit, in units of 1e-9."""
+    if case.stratum != CERTAIN:
+        return result
+    return 1e9 * np.asarray(result, np.float64).max(axis=-1)
+
+
 def rare_in_logarithms(case: Case, result: Any) -> Any:
     """Probabilities, the rare ones by their size relative to the right one."""
+    if case.stratum == CERTAIN:
+        return certain_logarithms(case, np.asarray(result, np.float64) - 1)
     if case.stratum not in RARE:
         return result
     p = np.asarray(result, np.float64)
@@ -98,6 +126,8 @@ def with_cotangents(forward: Draw, letters: str) -> Draw:
     def draw(rng: np.random.Generator) -> list[Case]:
         cases = []
         for case in forward(rng):
+            if case.stratum in EDGES:
+                continue
             shape = case.args[0].shape if letters == "NA" else case.args[0].shape[:1]
             dout = away_from_zero(rng, *shape).astype(case.args[0].dtype)
             cases.append(Case(case.stratum, case.args, dout))
@@ -119,9 +149,11 @@ def with_one_hots(backward: Draw) -> Draw:
 
 def log_prob(rng: np.random.Generator) -> list[Case]:
     cases = []
-    for stratum, logits in moderate(rng) + large(rng) + rare(rng):
+    for stratum, logits in moderate(rng) + large(rng) + rare(rng) + certain(rng) + extreme(rng):
         N, A = logits.shape
         actions = rng.permutation(np.resize(rng.permutation(A), N))
+        if stratum in (CERTAIN, EXTREME):
+            actions = logits.argmax(axis=1)
         if stratum in ("rare actions", "large differences"):
             actions = logits.argmin(axis=1)
         cases.append(Case(stratum, (logits, actions)))
@@ -144,6 +176,9 @@ def pairs(rng: np.random.Generator) -> list[Case]:
         cases.append(Case(stratum, (old, old + change)))
     for stratum, logits in rare(rng):
         cases.append(Case(stratum, (quarters(rng, *logits.shape), logits)))
+    for stratum, old in extreme(rng):  # each policy is as sure of the same action
+        change = np.where(abs(old) < 100, quarters(rng, *old.shape).astype(old.dtype), -old / 8)
+        cases.append(Case(stratum, (old, old + change)))
     lonely = lone(rng, 4, 800.0)  # (1, 4), an action that only the old policy takes
     cases.append(Case("large differences", (quarters(rng, 1, 4), lonely)))
     return cases
@@ -245,12 +280,20 @@ PAIR = NA * 2
 DRAWS = (*NA, Input("uniform", "N"))
 V = (*NA, Input("real", "NA"))
 
+EDGES = frozenset([CERTAIN, EXTREME])
+
 both = of_rows(moderate, large)
-all_rows = of_rows(moderate, large, rare)
+to_certain = of_rows(moderate, large, rare, certain)
+to_extreme = of_rows(moderate, large, extreme)
 
 BATTERIES = {
     "softmax": Battery(
-        all_rows, LOGITS | RARE, NA, parts=("log_softmax",), observe=rare_in_logarithms
+        to_certain,
+        LOGITS | RARE | {CERTAIN: 0.25},
+        NA,
+        parts=("log_softmax",),
+        observe=rare_in_logarithms,
+        edges=EDGES,
     ),
     "softmax_backward": Battery(
         with_one_hots(with_cotangents(both, "NA")),
@@ -258,7 +301,14 @@ BATTERIES = {
         NA,
         parts=("softmax", "log_softmax"),
     ),
-    "log_softmax": Battery(all_rows, LOGITS | RARE, NA, parts=("softmax",)),
+    "log_softmax": Battery(
+        to_certain,
+        LOGITS | RARE | {CERTAIN: 0.25},
+        NA,
+        parts=("softmax",),
+        observe=certain_logarithms,
+        edges=EDGES,
+    ),
     "log_softmax_backward": Battery(
         with_one_hots(with_cotangents(both, "NA")),
         LOGITS | {"one-hot cotangents": 2.0},
@@ -266,7 +316,12 @@ BATTERIES = {
         parts=("log_softmax", "softmax"),
     ),
     "categorical_log_prob": Battery(
-        log_prob, LOGITS | RARE, ACTIONS, parts=("log_softmax", "softmax")
+        log_prob,
+        LOGITS | RARE | {CERTAIN: 0.25, EXTREME: 0.25},
+        ACTIONS,
+        parts=("log_softmax", "softmax"),
+        observe=certain_logarithms,
+        edges=EDGES,
     ),
     "categorical_log_prob_backward": Battery(
         with_cotangents(log_prob, "N"),
@@ -274,7 +329,13 @@ BATTERIES = {
         ACTIONS,
         parts=("categorical_log_prob", "log_softmax", "softmax"),
     ),
-    "categorical_entropy": Battery(both, LOGITS, NA, parts=("log_softmax", "softmax")),
+    "categorical_entropy": Battery(
+        to_extreme,
+        LOGITS | {EXTREME: 0.25},
+        NA,
+        parts=("log_softmax", "softmax"),
+        edges=EDGES,
+    ),
     "categorical_entropy_backward": Battery(
         with_cotangents(both, "N"),
         LOGITS,
@@ -283,9 +344,10 @@ BATTERIES = {
     ),
     "categorical_kl": Battery(
         pairs,
-        LOGITS | RARE,
+        LOGITS | RARE | {EXTREME: 0.25},
         PAIR,
         parts=("log_softmax", "softmax", "categorical_entropy"),
+        edges=EDGES,
     ),
     "categorical_kl_backward": Battery(
         with_cotangents(pairs, "N"),

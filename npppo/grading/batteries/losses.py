@@ -84,6 +84,9 @@ def ratios(rng: Generator) -> list[Case]:
     cases.append(Case("same policy", (old.copy(), old)))
     cases.append(Case("very unlikely actions", improbable(rng)))
     cases.append(single(Case("", log_probs(rng, rng.permutation(spread)))))
+    for least in (5.5, 21.0):
+        log_ratio = (least + rng.uniform(0, 2, 3)) * [1, 1, -1]
+        cases.append(Case(FAR, (old + log_ratio, old)))
     return cases
 
 
@@ -91,9 +94,16 @@ def ratios_backward(rng: Generator) -> list[Case]:
     return [
         Case(c.stratum, c.args, signed(rng, len(c.args[0])).astype(c.args[0].dtype))
         for c in ratios(rng)
+        if c.stratum != FAR
     ]
 
 
+def in_logarithms(case: Case, result: Any) -> Any:
+    """Ratios far from 1 by their logarithms."""
+    return np.log(np.asarray(result, np.float64)) if case.stratum == FAR else result
+
+
+FAR = "ratios far from 1"
 RATIO = {
     "several samples": 6,
     "one sample": 1,
@@ -637,7 +647,13 @@ HEAD = ("softmax", "log_softmax", "categorical_log_prob", "categorical_entropy")
 PPO_PARTS = (*HEAD, "importance_ratio", "clipped_surrogate_loss", "value_loss")
 
 BATTERIES = {
-    "importance_ratio": Battery(ratios, RATIO, PAIR),
+    "importance_ratio": Battery(
+        ratios,
+        RATIO | {FAR: 0.25},
+        PAIR,
+        observe=in_logarithms,
+        edges=frozenset([FAR]),
+    ),
     "importance_ratio_backward": Battery(ratios_backward, RATIO, PAIR, parts=RATIO_PART),
     "policy_gradient_loss": Battery(policy_gradients, POLICY_GRADIENT, (LOG_PROB, ADVANTAGES)),
     "policy_gradient_loss_backward": Battery(

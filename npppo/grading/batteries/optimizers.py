@@ -24,6 +24,9 @@ def gradients(rng: Generator, norm: float, *shapes: tuple[int, ...]) -> list[Arr
     ]
 
 
+NEXT_TO_0 = "numbers next to 0"
+
+
 def clip_grad_norm(rng: Generator) -> list[Case]:
     two, three = [(4, 3), (3,)], [(2, 3), (3,), (3, 1, 2)]
 
@@ -47,6 +50,8 @@ def clip_grad_norm(rng: Generator) -> list[Case]:
         Case("zero gradients", ([np.zeros((2, 3)), np.zeros(3)], 0.5)),
         case("tiny gradients", two, 1e-5, 3e-6),
         Case("float32 input", (list(float32(*gradients(rng, 3.0, *two))), 0.7)),
+        case(NEXT_TO_0, two, 2e-16, 6e-17),
+        case(NEXT_TO_0, three, 5e-17, 3e-17),
     ]
 
 
@@ -142,6 +147,10 @@ def system(
     return Product(Q @ np.diag(eigenvalues) @ Q.T), Q @ np.array(components)
 
 
+def next_to_0(A: Product, b: Array, iterations: int) -> tuple[Product, Array, int]:
+    return Product(1e-9 * A.matrix), 1e-9 * b, iterations
+
+
 def conjugate_gradient(rng: Generator) -> list[Case]:
     def case(stratum: str, iterations: int, *tolerance: float, scale: float = 1.0) -> Case:
         A, b = system(rng)
@@ -166,6 +175,7 @@ def conjugate_gradient(rng: Generator) -> list[Case]:
         case("tolerance", 4, 0.12, scale=0.02),
         Case("zero right-hand side", (system(rng)[0], np.zeros(4), 4)),
         Case("float32 input", (Product(twice_single), single, 3)),
+        *[Case(NEXT_TO_0, next_to_0(*system(rng), iterations)) for iterations in (2, 4)],
     ]
 
 
@@ -208,10 +218,12 @@ BATTERIES = {
             "zero gradients": 1,
             "tiny gradients": 0.5,
             "float32 input": 0.5,
+            NEXT_TO_0: 0.25,
         },
         (Input("tensors"), Input("positive")),
         norm_off_kink,
         observe=in_units,
+        edges=frozenset([NEXT_TO_0]),
     ),
     "sgd_step": Battery(
         sgd_step,
@@ -251,8 +263,10 @@ BATTERIES = {
             "tolerance": 2,
             "zero right-hand side": 1,
             "float32 input": 0.5,
+            NEXT_TO_0: 0.25,
         },
         (Input("product"), Input("real", "D"), Input("iterations")),
+        edges=frozenset([NEXT_TO_0]),
     ),
     "linear_schedule": Battery(
         linear_schedule,

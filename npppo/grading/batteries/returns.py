@@ -47,7 +47,16 @@ def in_float32(arrays: Rollout) -> Rollout:
     return [*((np.round(8 * x) / 8).astype(np.float32) for x in arrays[:3]), *arrays[3:]]
 
 
+def unknown_behind_ends(rng: np.random.Generator, arrays: Rollout) -> Rollout:
+    """With next_values that are no numbers wherever an episode has terminated."""
+    rewards, values, next_values, terminated, truncated = arrays
+    holds = np.resize(rng.permutation([np.nan, np.inf, -np.inf]), terminated.sum())
+    next_values[terminated] = holds
+    return [rewards, values, next_values, terminated, truncated]
+
+
 UNLIKE = "next_values unlike values"
+BEHIND = "no numbers behind terminations"
 NO_DISCOUNTS = "γ or λ is 0 or 1"
 ALL_KINDS = "t.x ... x.t .b. ... .t."
 PICTURES = {
@@ -86,6 +95,10 @@ def rollouts(rng: np.random.Generator) -> list[tuple[str, Rollout, float, float]
         for dtype in (int, float)
     ]
     drawn += [("float32 input", in_float32(rollout(rng, ALL_KINDS)), 0.5, 0.75)]
+    drawn += [
+        (BEHIND, unknown_behind_ends(rng, rollout(rng, picture)), 0.9, 0.7)
+        for picture in ("x.t. .b.. ..x. x...", ".. x. .. .x")
+    ]
     return drawn
 
 
@@ -152,6 +165,7 @@ STRATA = {
     "integer rewards": 0.5,
     "flags as 0 and 1": 0.5,
     "float32 input": 0.25,
+    BEHIND: 0.25,
 }
 REAL, FLAG = Input("real", "TE"), Input("flag", "TE")
 
@@ -160,12 +174,15 @@ BATTERIES = {
         discounted_returns,
         STRATA | {"γ is 0 or 1": 0.25},
         (REAL, REAL, FLAG, FLAG, Input("unit")),
+        parts=("gae",),
+        edges=frozenset([BEHIND]),
     ),
     "gae": Battery(
         gae,
         STRATA | {UNLIKE: 0.5, NO_DISCOUNTS: 0.5},
         (REAL, REAL, REAL, FLAG, FLAG, Input("unit"), Input("unit")),
         parts=("discounted_returns",),
+        edges=frozenset([BEHIND]),
     ),
     "normalize_advantages": Battery(
         normalize_advantages,

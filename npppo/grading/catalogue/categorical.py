@@ -18,6 +18,7 @@ from .softmax import (
     LOG_BASE,
     LOG_SOFTMAX,
     NO_MAXIMUM,
+    OVERFLOW,
     SOFTMAX,
     UNDERFLOW,
     finished,
@@ -84,7 +85,14 @@ def categorical_log_prob(on: Switches, logits: Array, actions: Array) -> Any:
     if "ACT-24" in on:
         return log_odds(log_p, actions)
     taken = one_hot(actions, log_p.shape[1])  # (N, A)
+    if "ACT-27" in on:
+        return (taken * beyond_range(log_p)).sum(axis=1)
     return summed(on, np.where(taken == 1, log_p, 0), "LGP")
+
+
+def beyond_range(log_p: Array) -> Array:
+    """As where z − max is left to overflow."""
+    return np.where(log_p < np.finfo(log_p.dtype).min / 2, -np.inf, log_p)
 
 
 def log_odds(log_p: Array, actions: Array) -> Array:
@@ -158,6 +166,8 @@ def categorical_entropy(on: Switches, logits: Array) -> Array:
         terms = -p * (logits - logits.max(axis=1, keepdims=True))
     elif "ENT-25" in on:
         terms = -(1 - p) * log_p
+    elif "ENT-26" in on:
+        terms = -p * beyond_range(log_p)
     else:
         terms = -p * log_p  # (N, A)
     H = summed(on, terms, "ENT")
@@ -282,6 +292,7 @@ def categorical_kl(on: Switches, old_logits: Array, logits: Array) -> Array:
         "KL-40": lambda: (old_p - p) ** 2,
         "KL-108": lambda: old_p * old_log_p - log_p,
         "KL-108b": lambda: old_log_p - old_p * log_p,
+        "KL-110": lambda: old_p * (beyond_range(old_log_p) - beyond_range(log_p)),
     }
     terms = old_p * log_ratio  # (N, A)
     for switch, change in changes.items():
@@ -398,6 +409,7 @@ OF_ENTROPY = [
     Mistake("ENT-23", "Only the likeliest action counts, −log max p; the entropy is −Σ p log p."),
     Mistake("ENT-24", "This is −log Σ p²; the entropy is −Σ p log p."),
     Mistake("ENT-25", "The weights are 1 − p; they are p: −Σ p log p."),
+    Mistake("ENT-26", OVERFLOW),
 ]
 SUMS_OF_ENTROPY = sums(
     "the entropy",
@@ -453,6 +465,11 @@ MISTAKES = {
         Mistake("ACT-07", "The likeliest action's log-probability is taken, not the given one's."),
         Mistake("ACT-08", "The log-probabilities of all actions are summed; pick the given one's."),
         Mistake("ACT-09", "The log-probabilities of all actions are returned; pick the given one."),
+        Mistake(
+            "ACT-27",
+            "Logits of ±1e308 lie further apart than a float can say, and 0 · −inf is nan. Do not "
+            "multiply with a one-hot vector; pick the entry: log_p[np.arange(N), actions].",
+        ),
         Mistake(
             "ACT-24",
             "The action taken is left out of the sum of the exponentials, which gives "
@@ -665,6 +682,7 @@ MISTAKES = {
         *SOFTMAX,
     ],
     "categorical_kl": [
+        Mistake("KL-110", OVERFLOW),
         Mistake(
             "KL-11",
             "The roles are exchanged, this is KL(new ‖ old); asked for is "

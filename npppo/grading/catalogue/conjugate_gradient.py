@@ -10,6 +10,12 @@ import numpy as np
 
 from ..exercise import Array, Mistake, Switches, ways
 
+DAMPING = {
+    **{"CGR-33": 0.1, "CGR-33b": 0.01, "CGR-33c": 1e-3, "CGR-33d": 1e-4, "CGR-33e": 1e-5},
+    **{"CGR-33f": 1e-6, "CGR-33g": 1e-8},
+}
+BELOW = {f"CGR-47+{eps:.0e}": eps for eps in [1e-6, 1e-8, 1e-10, 1e-12]}  # added below the bars
+
 
 def conjugate_gradient(
     on: Switches,
@@ -40,10 +46,7 @@ def conjugate_gradient(
             break
         was_done = done
         Ap = matvec(r if "CGR-46" in on else p)  # (D,)
-        if "CGR-33" in on:
-            Ap = Ap + 0.1 * p
-        if "CGR-33b" in on:
-            Ap = Ap + 0.01 * p
+        Ap = Ap + sum(DAMPING[switch] for switch in on & DAMPING.keys()) * p
         alpha = step_length(on, rr, p, Ap)
         if "CGR-37" in on:
             x = x + alpha * r
@@ -109,11 +112,15 @@ def step_length(on: Switches, rr: float, p: Array, Ap: Array) -> float:
         return float(np.sqrt(rr) / pAp)
     if "CGR-34" in on:
         return 1.0
-    return float(pAp / rr if "CGR-35" in on else rr / pAp)
+    return float(pAp / rr if "CGR-35" in on else rr / (pAp + below(on)))
+
+
+def below(on: Switches) -> float:
+    return sum(BELOW[switch] for switch in on & BELOW.keys())
 
 
 def new_direction(on: Switches, r: Array, p: Array, new_rr: float, rr: float) -> Array:
-    beta = new_rr / rr
+    beta = new_rr / (rr + below(on))
     if "CGR-01" in on:
         beta = 0.0
     if "CGR-06" in on:
@@ -207,9 +214,14 @@ OF_CONJUGATE_GRADIENT = [
     *ways(
         "CGR-33",
         "Right elsewhere (TRPO damps the Fisher matrix, A + 0.1 I); here A is used as it is.",
-        "CGR-33",
-        "CGR-33b",
+        *DAMPING,
         convention=True,
+    ),
+    *ways(
+        "CGR-47",
+        "A small number is added to a denominator, rᵀr or pᵀA p; neither is 0 before the loop "
+        "stops, so divide by them as they are.",
+        *BELOW,
     ),
     Mistake("CGR-34", "The step length is 1: it is α = rᵀr / pᵀA p."),
     Mistake("CGR-35", "α is upside down: it is rᵀr / pᵀA p."),

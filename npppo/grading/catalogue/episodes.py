@@ -127,6 +127,20 @@ def cut(on: Switches, switch: str, x: Array, rewards: Array) -> Array:
     return np.trunc(x) if switch in on and rewards.dtype.kind in "iu" else x
 
 
+def finite_or_0(next_values: Array) -> Array:
+    """What is no number stands behind a termination, where nobody should look."""
+    return np.where(np.isfinite(next_values), next_values, 0)
+
+
+def masked_by_a_product(id: str) -> list[Mistake]:
+    return ways(
+        id,
+        "A nan or an infinity behind a termination gets through, because 0 · nan is nan. Choose, "
+        "do not multiply: np.where(terminated, 0, next_values).",
+        "masked by a product",
+    )
+
+
 def add_in_place(on: Switches, rewards: Array) -> None:
     if "added in place to integers" in on and rewards.dtype.kind in "iu":
         raise TypeError("cannot cast from float64 to int64")

@@ -16,8 +16,10 @@ from .episodes import (
     bootstrap_discounts,
     chosen,
     cut,
+    finite_or_0,
     flags_as_numbers,
     laid_out,
+    masked_by_a_product,
     masks,
     moved,
     one_for_all,
@@ -66,6 +68,8 @@ def gae(
         gamma = 0.99
     if on & {"λ = 0.95", "γ = 0.99 and λ = 0.95"}:
         lam = 0.95
+    if "masked by a product" not in on:
+        next_values = finite_or_0(next_values)
     if "values exchanged" in on:
         values, next_values = next_values, values
 
@@ -263,8 +267,8 @@ MISTAKES = {
         ),
         *ways(
             "GAE-04",
-            "The flags are taken from row t+1, one step late; whether step t ended the episode "
-            "stands in row t (in codes with dones before the step it is t+1).",
+            "You look at the flags of row t+1. Row t says whether step t ended the episode; "
+            "CleanRL stores the flags one row later, hence its dones[t+1].",
             "masks late",
             "masks late, last kept",
             "masks late, round",
@@ -285,7 +289,7 @@ MISTAKES = {
         ),
         *ways(
             "GAE-06",
-            "A time limit is treated like a death; after a truncation the successor's value "
+            "A truncation is treated like a termination; after a time limit the successor's value "
             "counts, only `terminated` sets it to 0.",
             "time limits are deaths",
             "time limits are deaths, next row's values",
@@ -679,7 +683,8 @@ MISTAKES = {
         ),
         *ways(
             "GAE-80",
-            "A time limit is treated like a death in δ, and the recursion runs on past all ends; "
+            "A truncation is treated like a termination in δ, and the recursion runs on past all "
+            "ends; "
             "δ is masked by `terminated`, the recursion by both.",
             "time limits are deaths, sum runs on",
         ),
@@ -736,5 +741,6 @@ MISTAKES = {
             "An end in one environment stops the sum in all of them; each column has its own ends.",
             "any end ends all",
         ),
+        *masked_by_a_product("GAE-90"),
     ],
 }

@@ -676,7 +676,8 @@ MISTAKES = {
         Mistake("GAU-06", "This is the gradient without the ½ of −½ z²."),
         *ways(
             "GAG-01",
-            "dmean is not divided by σ²: it is z/σ = (action − mean) / σ².",
+            "The number of divisions by σ in dmean is wrong: z = (action − mean) / σ has one "
+            "already, and z/σ is wanted.",
             "GAG-01",
             "GAG-01b",
             "GAG-01c",
@@ -763,7 +764,11 @@ MISTAKES = {
         LAST_DIMENSION,
     ],
     "gaussian_entropy_backward": [
-        Mistake("GAG-05", "There is a mean over the dimensions in it: each has dentropy in full."),
+        Mistake(
+            "GAG-05",
+            "You divide by the number of action dimensions. The entropy is their sum, so every "
+            "log_std_j has the gradient dentropy.",
+        ),
         Mistake("GAG-28", "The sign is wrong: the entropy grows with log_std."),
         Mistake("GAG-29", "dentropy is ignored; each dimension's gradient is dentropy, not 1."),
         Mistake("GAU-02", "There is a ½ too many: each dimension's gradient is dentropy."),

@@ -355,7 +355,8 @@ MISTAKES = {
         Mistake("KL-45", "These are the gradients without the ½ of the divergence."),
         *ways(
             "GAG-01",
-            "dmean is not divided by σ²: it is (mean − old_mean) / std².",
+            "The number of divisions by std in dmean is wrong: two are wanted, "
+            "(mean − old_mean) / std².",
             "GAG-01",
             "GAG-01b",
             "GAG-01c",
@@ -423,7 +424,11 @@ MISTAKES = {
             "KL-43",
             "A ratio in dlog_std is upside down: q = (old_std² + (mean − old_mean)²) / std².",
         ),
-        Mistake("KL-47", "dlog_std leaves the moved mean out of q."),
+        Mistake(
+            "KL-47",
+            "In dlog_std the shift of the mean is missing: Σ dkl (1 − (old_std/std)² "
+            "− ((mean − old_mean)/std)²).",
+        ),
         Mistake("KL-48", "dlog_std leaves the ratio of the variances out of q."),
         *ways(
             "KL-49",

@@ -290,14 +290,15 @@ OF_LINEAR_BACKWARD = [
         "LIN-24c",
         "LIN-24d",
     ),
-    *ways(
-        "LIN-25",
-        "Only the last sample counts: in the loop over the samples dW and db are assigned, "
-        "they should be added up.",
-        "LIN-25",
-        "LIN-25b",
-        "LIN-25c",
-    ),
+    *[
+        Mistake(
+            "LIN-25",
+            f"Only the last sample counts in {what}: in the loop over the samples it is assigned, "
+            "it should be added up.",
+            switch=switch,
+        )
+        for switch, what in {"LIN-25": "dW and in db", "LIN-25b": "dW", "LIN-25c": "db"}.items()
+    ],
     Mistake("LIN-26", "The loop over the samples ends one too early: the last is left out."),
     Mistake(
         "LIN-26", "The loop over the samples starts at 1: the first is left out.", False, "LIN-26b"

@@ -12,7 +12,11 @@ from ..exercise import Array, Mistake, Switches, ways
 
 # Clipping gradients
 
-ADDED = {"CLP-07": 1e-6, "CLP-07b": 1e-8, "CLP-07c": 1e-7, "CLP-07d": 1e-5, "CLP-07e": 1e-4}
+ADDED = {
+    **{"CLP-07": 1e-6, "CLP-07b": 1e-8, "CLP-07c": 1e-7, "CLP-07d": 1e-5, "CLP-07e": 1e-4},
+    **{"CLP-07f": 1e-10, "CLP-07g": 1e-12, "CLP-07h": 1e-16},
+}
+AT_LEAST = {f"CLP-42>{eps:.0e}": eps for eps in [1e-6, 1e-8, 1e-10, 1e-12, 1e-16]}
 
 
 def clip_grad_norm(
@@ -118,6 +122,7 @@ def scale_of(on: Switches, norm: float, max_norm: float) -> float:
         return math.sqrt(max_norm / norm)
     if "CLP-36b" in on:
         return (max_norm / norm) ** 2
+    norm = max([norm, *(eps for switch, eps in AT_LEAST.items() if switch in on)])
     return max_norm / (norm + sum(eps for switch, eps in ADDED.items() if switch in on))
 
 
@@ -154,6 +159,12 @@ OF_CLIP_GRAD_NORM = [
         "Right elsewhere (PyTorch divides by norm + 1e-6); here the factor is max_norm / norm.",
         *ADDED,
         convention=True,
+    ),
+    *ways(
+        "CLP-42",
+        "The norm is held above a small number, so that smaller gradients are not scaled to "
+        "max_norm; the factor is max_norm / norm, however small the norm is.",
+        *AT_LEAST,
     ),
     Mistake("CLP-08", "Absolute values are summed; the norm is √(Σ g²)."),
     Mistake("CLP-09", "Nothing is clipped: the gradients come back as they were."),

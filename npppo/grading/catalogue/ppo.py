@@ -211,6 +211,13 @@ def besides(mistakes: list[Mistake], switches: str) -> list[Mistake]:
     return [m for m in mistakes if m not in unwanted]
 
 
+PARTS = {"LOS-07": "entropy", "LOS-08": "value part", "LOS-09": "policy part"}
+
+
+def left_out(sentence: str) -> list[Mistake]:
+    return [Mistake(id, sentence.format(part)) for id, part in PARTS.items()]
+
+
 PPO = [
     Mistake(
         "LOS-01",
@@ -233,9 +240,6 @@ PPO = [
     ),
     Mistake("LOS-05", "vf_coef is missing: the value part is multiplied by it."),
     Mistake("LOS-06", "ent_coef is missing: the entropy is multiplied by it."),
-    Mistake("LOS-07", "The entropy is left out, or its gradient is."),
-    Mistake("LOS-08", "The value part is left out, or its gradient is."),
-    Mistake("LOS-09", "The policy part is left out, or its gradient is."),
     Mistake(
         "LOS-10",
         "Everything has the opposite sign, that of an objective, which is right elsewhere; here "
@@ -273,6 +277,7 @@ PPO = [
 ]
 
 PPO_FORWARD = [
+    *left_out("The {0} is left out of the loss."),
     *PPO,
     Mistake("LOS-31", "Nothing is averaged over the batch: the loss is one number, a mean."),
     Mistake(
@@ -303,6 +308,7 @@ PPO_FORWARD = [
 
 PPO_BACKWARD = [
     *PPO,
+    *left_out("The gradient of the {0} is left out."),
     Mistake(
         "LOS-11",
         "The gradient of the entropy misses the 1/N of the mean: each row gets −ent_coef · dloss "

@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..exercise import Array, Mistake, Switches
+from ..exercise import Array, Mistake, Switches, ways
+
+# Bounds of the ratio or its logarithm, for safety
+BOUNDS = {f"SUR-91<exp {bound}": np.exp(bound) for bound in [5, 10, 20]}
+BOUNDS |= {f"SUR-91<{bound}": float(bound) for bound in [10, 100]}
 
 
 def importance_ratio(on: Switches, log_prob: Array, old_log_prob: Array) -> Any:
@@ -63,6 +67,9 @@ def importance_ratio(on: Switches, log_prob: Array, old_log_prob: Array) -> Any:
         return np.minimum(ratio, 1)
     if "SUR-56" in on:
         return np.minimum(np.maximum(ratio, 0.8), 1.2)
+    for switch in on & BOUNDS.keys():
+        lowest = 1 / BOUNDS[switch] if "exp" in switch else 0.0
+        return np.minimum(np.maximum(ratio, lowest), BOUNDS[switch])
     return ratio
 
 
@@ -299,6 +306,14 @@ VARIANTS: dict[str, Callable[..., Any]] = {
 }
 
 MISTAKES: dict[str, list[Mistake]] = {
-    "importance_ratio": RATIO,
+    "importance_ratio": [
+        *RATIO,
+        *ways(
+            "SUR-91",
+            "Large ratios are cut off to be safe. The ratio is exp(log_prob − old_log_prob), "
+            "whatever its size; the surrogate's clip comes later.",
+            *BOUNDS,
+        ),
+    ],
     "importance_ratio_backward": RATIO_BACKWARD,
 }

@@ -13,8 +13,10 @@ from .episodes import (
     bootstrap_discounts,
     chosen,
     cut,
+    finite_or_0,
     flags_as_numbers,
     laid_out,
+    masked_by_a_product,
     masks,
     moved,
     one_for_all,
@@ -38,6 +40,9 @@ def discounted_returns(
     truncated: Array,
     gamma: float,
 ) -> Array:
+    if "masked by a product" not in on:
+        next_values = finite_or_0(next_values)
+
     def compute(*arrays: Array) -> Array:
         return _returns(on, gamma, *arrays)
 
@@ -175,8 +180,8 @@ MISTAKES = {
         ),
         *ways(
             "RET-08",
-            "A time limit is treated like a death; at a truncation γ · next_values[t] is still to "
-            "be added.",
+            "A truncation is treated like a termination; at a time limit γ · next_values[t] is "
+            "still to be added.",
             "time limits are deaths",
         ),
         *ways(
@@ -449,5 +454,6 @@ MISTAKES = {
             "the sum.",
             "rewards divided by steps",
         ),
+        *masked_by_a_product("RET-57"),
     ],
 }

@@ -20,6 +20,8 @@ ADDED = {
     ]
 }
 RAISED = {name.replace("+", ">"): eps for name, eps in ADDED.items()}
+# What is added to the sum of the exponentials
+TO_SUM = {f"SMX-52+{eps:.0e}": eps for eps in [1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12]}
 EXTRA = {f"SMX-40+{eps:.0e}": eps for eps in [1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12]}
 # What the logits are kept above after the maximum is subtracted, or kept within before
 ABOVE = {f"SMX-46>{bound}": bound for bound in [-10, -20, -30, -50, -100, -500]}
@@ -57,8 +59,9 @@ def subtracted(on: Switches, z: Array) -> Any:
     return z.max(axis=1, keepdims=True)
 
 
+@np.errstate(over="ignore")
 def shifted(on: Switches, z: Array, maximum: Any) -> Array:
-    z = z - maximum
+    z = np.maximum(z - maximum, np.finfo(z.dtype).min)  # not −inf where the difference overflows
     for switch in on & ABOVE.keys():
         z = np.maximum(z, ABOVE[switch])
     return z
@@ -92,7 +95,7 @@ def total(on: Switches, e: Array) -> Any:
         return e[:, :-1].sum(axis=1, keepdims=True)
     if "SMX-51b" in on:
         return e[:, 1:].sum(axis=1, keepdims=True)
-    return e.sum(axis=1, keepdims=True)
+    return e.sum(axis=1, keepdims=True) + sum(TO_SUM[switch] for switch in on & TO_SUM.keys())
 
 
 def softmax(on: Switches, logits: Array) -> Array:
@@ -455,6 +458,16 @@ SOFTMAX = [
 FINER = [m for m in BOUNDED if m not in SOFTMAX]  # to be seen of rare actions or in logarithms
 VISIBLE = {"SMX-46>-20", "SMX-46>-30", "SMX-46>-50", "SMX-47<20", "SMX-47<30"}  # without them
 
+ADDED_TO_SUM = ways(
+    "SMX-52",
+    "Something small is added to the sum of the exponentials; the sum is 1 or more once the row's "
+    "largest logit is subtracted, so leave it as it is.",
+    *TO_SUM,
+)
+OVERFLOW = (
+    "Logits of ±1e308 lie further apart than a float can say: z − max is −inf, and 0 · −inf is "
+    "nan. A term with p = 0 counts 0; put it there, or keep z − max finite."
+)
 UNDERFLOW = Mistake(
     "SMX-12",
     "The logarithm is taken of probabilities that have underflowed to 0, which gives −∞ or nan; "
@@ -489,6 +502,7 @@ NO_MAXIMUM = Mistake(
 LOG_SOFTMAX = [
     *SOFTMAX,
     *FINER,
+    *ADDED_TO_SUM,
     NO_MAXIMUM,
     *BASE,
     UNDERFLOW,
@@ -644,6 +658,7 @@ MISTAKES = {
         DIVIDED_LOGITS,
         Mistake("SMX-21", "These are log-probabilities: the exp is missing."),
         *ADDED_TO_P,
+        *ADDED_TO_SUM,
         LAST_ROW,
         LAST_ACTION,
     ],

@@ -414,8 +414,9 @@ def clipped_surrogate_loss_backward(
 SURROGATE_BACKWARD = [
     Mistake(
         "SGR-01",
-        "Your gradient is zero wherever the ratio is outside the band; there is one where a move "
-        "went the wrong way: for A > 0 below the band and for A < 0 above it.",
+        "You set the gradient to 0 everywhere outside the band. It is 0 only for A > 0, "
+        "r > 1 + clip and for A < 0, r < 1 − clip; on the other side the unclipped term is the "
+        "minimum and the gradient flows.",
     ),
     Mistake(
         "SGR-01",

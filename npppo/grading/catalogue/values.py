@@ -268,6 +268,8 @@ def clipped_error(
         return values + bounded - targets, 1 + passes
     if "VAL-28" in on:
         return bounded - targets, passes
+    if "VAL-28b" in on:
+        return np.where(bounded == step, values, bounded) - targets, passes
     if "VAL-29" in on:
         return old_values - targets, 0 * passes
     if "VAL-30" in on:
@@ -365,6 +367,12 @@ NEAR = [
     Mistake(
         "VAL-28",
         "The clipped change is used as a value: the old value has to be added again.",
+    ),
+    Mistake(
+        "VAL-28",
+        "Where the clip acts your clipped value is ±clip, without the old value: it is "
+        "old + clip(v − old, ±clip).",
+        switch="VAL-28b",
     ),
     Mistake("VAL-29", "The old value stands for the clipped one; add clip(v − old, ±clip) to it."),
     Mistake(
