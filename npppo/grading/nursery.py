@@ -26,7 +26,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import IO, Any, Protocol
+from io import FileIO
+from typing import IO, Protocol
 
 START_SECONDS = 60  # for Python and NumPy themselves, on however busy a machine
 PACKET = 1 << 13  # bytes
@@ -132,7 +133,9 @@ class Nursery:
 
 
 @lru_cache(maxsize=1)
-def nursery_of(grader: int, command: tuple[str, ...], items: tuple[tuple[str, str], ...]) -> Nursery:
+def nursery_of(
+    grader: int, command: tuple[str, ...], items: tuple[tuple[str, str], ...]
+) -> Nursery:
     """The one of this process: a grader that was forked has one of its own."""
     return Nursery(command, dict(items))
 
@@ -143,11 +146,10 @@ class Forked:
     def __init__(self, nursery: Nursery, pid: int, pipes: Sequence[int]) -> None:
         self.nursery, self.pid = nursery, pid
         self.returncode: int | None = None
-        streams: list[IO[Any]] = [
-            open(end, mode, buffering=0)  # type: ignore[call-overload]
-            for end, mode in zip(pipes, ("wb", "rb", "rb"), strict=True)
-        ]
-        self.stdin, self.stdout, self.stderr = streams
+        requests, replies, prints = pipes
+        self.stdin: IO[bytes] | None = FileIO(requests, "wb")
+        self.stdout: IO[bytes] | None = FileIO(replies)
+        self.stderr: IO[bytes] | None = FileIO(prints)
 
     def kill(self) -> None:
         if self.returncode is None:

@@ -203,6 +203,7 @@ class Sandbox:
         self._loaded: Loaded | None = None
         self._held: frozenset[str] = frozenset()
         self._spent = 0.0  # seconds, in calls
+        self.seconds = 0.0  # in all
         self._process: _Process | None = _Process(self.limits)
 
     def __enter__(self) -> Sandbox:
@@ -263,6 +264,8 @@ class Sandbox:
             if lost.kind != "timeout":
                 raise
             message = process.interrupted()
+        finally:
+            self.seconds += watch.seconds()
         files = [label for label, _ in self._chunks]
         self._loaded = _loaded(message, self._names, files, self._held, watch.seconds())
         return self._loaded
@@ -300,8 +303,14 @@ class Sandbox:
             late = lost.kind == "timeout" and not stage
             why = f"{lost.why}: more than {most:g} s" if late else lost.why
             outcomes.append(Outcome(lost.kind, error=Error("", why), stage=stage))
-        self._spent += watch.seconds() if watch else 0.0
+        seconds = watch.seconds() if watch else 0.0
+        self._spent += seconds
+        self.seconds += seconds
         return outcomes + [Outcome("not run")] * (len(calls) - len(outcomes))
+
+    def start_over(self) -> None:
+        """All calls together have their time anew."""
+        self._spent = 0.0
 
     def _explained(self, outcome: Outcome) -> Outcome:
         error = outcome.error
