@@ -83,30 +83,6 @@ def expect_free(output: Path, force: bool, *read: Path | None, folder: bool = Fa
         raise ValueError(f"{output} is a file, expected a folder")
     if not folder and not output.parent.is_dir():
         raise ValueError(f"cannot write {output}: there is no folder {output.parent}")
-    if not (output.is_file() or (output.is_dir() and any(output.iterdir()))):
-        return
-    for path in read:
-        if path is not None and path.exists():
-            inside = path.is_dir() and output.resolve().is_relative_to(path.resolve())
-            if inside or output.samefile(path):
-                raise ValueError(f"{output} is what is to be read: it is never overwritten")
-    if not force:
-        raise ValueError(f"{output} is there already: --force overwrites it")
-
-
-def expect_free(output: Path, force: bool, *read: Path | None, folder: bool = False) -> None:
-    """Raise ValueError where to write `output` would destroy something: before the work is done.
-
-    What is there is overwritten with `force` alone, and what the command itself reads never: `read`
-    are files, or folders with all that is in them. Nothing is lost in an empty folder, a pipe or a
-    device. `output` is to be a file, or a `folder`.
-    """
-    if not folder and output.is_dir():
-        raise ValueError(f"{output} is a folder, expected a file")
-    if folder and output.exists() and not output.is_dir():
-        raise ValueError(f"{output} is a file, expected a folder")
-    if not folder and not output.parent.is_dir():
-        raise ValueError(f"cannot write {output}: there is no folder {output.parent}")
     if output.exists() and not (output.is_file() or output.is_dir()):
         return
     place = Path(os.path.realpath(output))

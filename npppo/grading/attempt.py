@@ -55,7 +55,7 @@ LAYOUT = "FORM-08"  # depends on how an argument lies in memory
 Answer = Callable[[str, tuple[Any, ...]], Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attempt:
     """`verdicts` are those of the battery's cases; `manners` is a fault that no value shows."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,34 +33,38 @@ from .exercise import Case, Exercise
 from .exercises import EXERCISES, forward_of, observed, outcome, reference
 from .explain import example
 from .judge import RANDOM, VALUE, Fault
+from .loading import loadable
 from .marks import Marked, load_messages, report_of, strata_right, ungraded, why_ungraded
 from .match import agree
 from .report import Report
 from .sandbox import Limits, Opaque, Outcome, Sandbox
 from .submission import Submission, stubs_in
 
-BUDGET = 12  # times the seconds of one function, for the whole file
+BUDGET = 12  # times the seconds of one function, for all processes of a file
+SLOW = 0.1  # of the seconds of one function; a file that takes longer to load is loaded less often
 SEVERAL = 2  # times the seconds of one function: for its battery, the search and the example
 LEAST = 0.1  # of the seconds of one function
 SEARCH_EXAMPLES = 25
 SHRINK_EXAMPLES, SHRINK_CALLS = 200, 200
 REDUCE_CALLS = 60
 
+Diagnose = Callable[[Attempt], Diagnosis]  # each attempt but once
+
 
 def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Report:
     """Grade a file; the same file, assignment and salt give the same report, times aside."""
     start = time.perf_counter()
-    until = start + BUDGET * assignment.seconds
     limits = Limits(
         load_seconds=assignment.seconds,
         call_seconds=assignment.seconds,
         total_seconds=SEVERAL * assignment.seconds,
         memory=assignment.memory << 20,
     )
-    with Sandbox(submission.chunks, limits) as sandbox:
-        loaded = sandbox.load(list(EXERCISES))
-    output = sandbox.output
-    messages = load_messages(loaded)
+    handed_in, found = submission, loadable(submission, limits)
+    submission, loaded = found.submission, found.loaded
+    messages = (*found.messages, *load_messages(loaded))
+    budget = Budget(BUDGET * assignment.seconds, slow=loaded.seconds > SLOW * assignment.seconds)
+    diagnosed = cache(diagnose)
     tasks = assignment.tasks
     unfilled = stubs_in(submission)
     here = [
@@ -68,7 +73,7 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
         if name in loaded.defined - unfilled and forward_of(name) in loaded.defined
     ]
     marked: dict[str, Marked] = {}
-    for name, sandbox in started(submission, limits, here, until):
+    for name, sandbox in started(submission, limits, here, budget, shared=budget.slow):
         sandbox.limits = hurried(limits, marked.values())
         exercise = EXERCISES[name]
         rng = np.random.default_rng(seed(submission, salt, name))
@@ -81,20 +86,20 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
         name: tried for name, tried in attempts.items() if not tried.right and not tried.missing
     }
     limits = hurried(limits, marked.values())
-    marked |= excused(submission, limits, wrong, until)
+    marked |= excused(submission, limits, wrong, budget, diagnosed)
     open_questions = [name for name in marked if unsettled(marked[name])]
-    for name, sandbox in started(submission, limits, open_questions, until):
-        marked[name] = explained(sandbox, marked[name], submission, salt)
+    for name, sandbox in started(submission, limits, open_questions, budget, shared=budget.slow):
+        marked[name] = explained(sandbox, marked[name], submission, salt, diagnosed)
         if repeats(marked, name):
             marked[name] = replace(marked[name], excused_by=frozenset([forward_of(name)]))
     for name in open_questions:
         if marked[name].diagnosis is None:  # no time was left to look for an example
-            marked[name] = replace(marked[name], diagnosis=diagnose(marked[name].attempt))
+            marked[name] = replace(marked[name], diagnosis=diagnosed(marked[name].attempt))
     marked |= {name: advised(marked, name) for name in open_questions}
     functions = tuple(
         report_of(name, task, marked[name], assignment)
         if name in marked
-        else ungraded(name, task, why_ungraded(name, loaded, messages, submission))
+        else ungraded(name, task, why_ungraded(name, loaded, messages, handed_in))
         for name, task in tasks.items()
     )
     return Report(
@@ -102,7 +107,7 @@ def grade(submission: Submission, assignment: Assignment, salt: str = "") -> Rep
         title=assignment.title,
         functions=functions,
         messages=(*messages, *submission.notes),
-        output=output,
+        output=found.output,
         limits=("wall clock", *sorted(loaded.held)),
         versions=(
             ("npppo", __version__),
@@ -121,28 +126,42 @@ def seed(submission: Submission, salt: str, name: str) -> int:
     return int.from_bytes(digest.digest()[:8], "big")
 
 
-def started(
-    submission: Submission, limits: Limits, names: Sequence[str], until: float
-) -> Iterator[tuple[str, Sandbox]]:
-    """A loaded sandbox for each function; the next one starts while this one is at work.
+@dataclass
+class Budget:
+    """The seconds that are left for the processes of a file, and whether it is `slow` to load."""
 
-    Ends early when the time is over, as for a file that trains whenever it is loaded.
+    seconds: float
+    slow: bool = False
+
+
+def started(
+    submission: Submission,
+    limits: Limits,
+    names: Sequence[str],
+    budget: Budget,
+    shared: bool = False,
+) -> Iterator[tuple[str, Sandbox]]:
+    """A loaded sandbox for each function, or one for all if it is to be `shared`.
+
+    Ends early when the time is over, as for a file in which nothing ends.
     """
-    ahead: Sandbox | None = Sandbox(submission.chunks, limits) if names else None
+    sandbox: Sandbox | None = None
     try:
-        for k, name in enumerate(names):
-            assert ahead is not None
-            sandbox, ahead = ahead, None
-            with sandbox:
+        for name in names:
+            if sandbox is None or not shared:
+                sandbox = Sandbox(submission.chunks, limits)
                 sandbox.load(list(EXERCISES))
-                if k + 1 < len(names):
-                    ahead = Sandbox(submission.chunks, limits)
-                yield name, sandbox
-            if time.perf_counter() > until:
+            before = sandbox.seconds
+            yield name, sandbox
+            if not shared:
+                sandbox.close()
+            budget.seconds -= sandbox.seconds - before
+            if budget.seconds <= 0:
                 return
+            sandbox.start_over()
     finally:
-        if ahead is not None:
-            ahead.close()
+        if sandbox is not None:
+            sandbox.close()
 
 
 def hurried(limits: Limits, marked: Iterable[Marked]) -> Limits:
@@ -192,13 +211,17 @@ def searched(sandbox: Sandbox, exercise: Exercise, seed: int) -> tuple[Case, Fau
 
 
 def excused(
-    submission: Submission, limits: Limits, wrong: Mapping[str, Attempt], until: float
+    submission: Submission,
+    limits: Limits,
+    wrong: Mapping[str, Attempt],
+    budget: Budget,
+    diagnosed: Diagnose,
 ) -> dict[str, Marked]:
     """The wrong attempts again, less what is another function's fault."""
     again = {name: Marked(tried) for name, tried in wrong.items()}
     given: dict[str, frozenset[str]] = {}
     questions = [name for name in wrong if suspects(name, wrong)]
-    for name, sandbox in started(submission, limits, questions, until):
+    for name, sandbox in started(submission, limits, questions, budget):
         tried, blame = wrong[name], frozenset[str]()
         parts = suspects(name, wrong)
         better, asked = without(sandbox, tried, parts)
@@ -213,7 +236,7 @@ def excused(
         elif could_not_be_tried(submission, limits, wrong, name):
             blame |= {forward_of(name)}
             again[name] = Marked(wrong[name], (), blame, untested=True)
-        elif passes_on(submission, limits, wrong, name):
+        elif passes_on(submission, limits, wrong, name, diagnosed):
             blame |= {forward_of(name)}
             again[name] = Marked(wrong[name], (), blame)
         given[name] = blame
@@ -233,13 +256,17 @@ def could_not_be_tried(
 
 
 def passes_on(
-    submission: Submission, limits: Limits, wrong: Mapping[str, Attempt], name: str
+    submission: Submission,
+    limits: Limits,
+    wrong: Mapping[str, Attempt],
+    name: str,
+    diagnosed: Diagnose,
 ) -> bool:
     """Whether a backward only passes on the mistake of its forward."""
     forward = wrong.get(forward_of(name))
     if forward is None or forward is wrong[name]:
         return False
-    known = excuses(diagnose(forward))
+    known = excuses(diagnosed(forward))
     if not (known or half_right(forward) or mostly_right(wrong[name])):
         return False
     with Sandbox(submission.chunks, limits) as fresh:
@@ -294,7 +321,9 @@ def unsettled(marked: Marked) -> bool:
     return not tried.right or tried.manners is not None or marked.beyond is not None
 
 
-def explained(sandbox: Sandbox, marked: Marked, submission: Submission, salt: str) -> Marked:
+def explained(
+    sandbox: Sandbox, marked: Marked, submission: Submission, salt: str, diagnosed: Diagnose
+) -> Marked:
     """Name the mistake and find the smallest input that shows it."""
     tried, parts = marked.attempt, marked.parts
     name = tried.exercise.name
@@ -306,7 +335,7 @@ def explained(sandbox: Sandbox, marked: Marked, submission: Submission, salt: st
         return replace(
             marked, diagnosis=found, example=shown(sandbox, tried, case, submission, parts)
         )
-    found = diagnose(tried, with_laws=not parts)
+    found = diagnose(tried, with_laws=False) if parts else diagnosed(tried)
     showing = smallest(sandbox, tried, found, parts, seed(submission, salt, name))
     text = shown(sandbox, tried, showing, submission, parts) if showing is not None else ""
     ended = any(fault is not None and fault.kind == STOPPED for fault in tried.faults)

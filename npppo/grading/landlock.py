@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from struct import pack
 from typing import Any
 
@@ -52,8 +53,7 @@ def shut_in(readable: Sequence[str], writable: Sequence[str], never: Sequence[st
     if ruleset < 0:
         return False
     try:
-        never = [os.path.realpath(path) for path in never]
-        allowed = [(part, READ) for path in readable for part in without(path, never)]
+        allowed = [(part, READ) for part in all_parts(tuple(readable), tuple(never))]
         allowed += [(path, USE) for path in writable]
         for path, access in allowed:
             allow(system, ruleset, path, access & everything)
@@ -63,6 +63,13 @@ def shut_in(readable: Sequence[str], writable: Sequence[str], never: Sequence[st
         return False
     finally:
         os.close(ruleset)
+
+
+@lru_cache(maxsize=1)
+def all_parts(readable: tuple[str, ...], never: tuple[str, ...]) -> tuple[str, ...]:
+    """Of these files and folders what does not lie in the folders `never`."""
+    hidden = [os.path.realpath(path) for path in never]
+    return tuple(part for path in readable for part in without(path, hidden))
 
 
 def without(path: str, never: Sequence[str]) -> Iterator[str]:

@@ -8,6 +8,9 @@ The student's code never runs here, and none of its objects arrive here: what co
 (see `worker`), checked as if they were forged, because they can be. A result is plain arrays,
 numbers, texts, lists and tuples, or `Opaque`.
 
+A process's time is the wall clock's, less what it had to wait for a processor, where the system
+tells that (Linux): on a busy machine a submission gets what it would on an idle one.
+
 The process has its own session, an empty folder, a clean environment and, where the system has
 them, limits. Whatever it does ends in an `Outcome`: it may die, hang, or print without end. Then a
 new process serves the next call; how often is for the caller to say.
@@ -32,6 +35,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from queue import Empty, Full, Queue
 from types import TracebackType
@@ -54,10 +58,11 @@ from .codec import (
 )
 from .compare import flat
 from .exercise import Product, Rng
+from .nursery import START_SECONDS, relatives, start
 
 __all__ = ["Call", "Error", "Limits", "Loaded", "Opaque", "Outcome", "Sandbox"]
 
-START_SECONDS = 60  # for Python and NumPy themselves, on however busy a machine
+PATIENCE = 20  # times its seconds, by the wall clock, for a process that waits for a processor
 GRACE_SECONDS = 1  # for a load that is out of time to say so itself
 KINDS = {"value", "raised", "unreadable"}  # what the child may report
 MOST = 1000  # texts in a list
@@ -86,8 +91,8 @@ Asked = dict[tuple[str, str], list[tuple[Any, bool]]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Times are wall-clock, of one load, of one list of calls, and of all calls; `cpu_seconds` is
-    the process's processor time in all. Sizes are bytes."""
+    """Times are of one load, of one list of calls, and of all calls, without waiting for a
+    processor; `cpu_seconds` is the process's processor time in all. Sizes are bytes."""
 
     load_seconds: float = 10.0
     call_seconds: float = 10.0
@@ -134,13 +139,17 @@ class Error:
 
 @dataclass(frozen=True)
 class Loaded:
-    """`failure` says what became of the process, if it did not survive loading."""
+    """`failure` says what became of the process, if it did not survive loading. `endless` are
+    lines of the submission, by file and number, that did not end in time; `seconds` is how long
+    it took."""
 
     defined: frozenset[str] = frozenset()
     errors: tuple[Error, ...] = ()
+    endless: tuple[tuple[str, int], ...] = ()
     refused: tuple[str, ...] = ()
     held: frozenset[str] = frozenset()
     failure: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -200,6 +209,7 @@ class Sandbox:
         self._loaded: Loaded | None = None
         self._held: frozenset[str] = frozenset()
         self._spent = 0.0  # seconds, in calls
+        self.seconds = 0.0  # in all
         self._process: _Process | None = _Process(self.limits)
 
     def __enter__(self) -> Sandbox:
@@ -251,10 +261,19 @@ class Sandbox:
         process.wait_until_ready()
         process.send("load", process.room, limits, seconds, self._chunks, self._names)
         # What held is said before the submission runs, and so is no claim of the submission's.
-        (names,) = _fields(process.receive(time.monotonic() + START_SECONDS), "held", list)
+        (names,) = _fields(process.receive(START_SECONDS), "held", list)
         self._held = frozenset(HELD[name] for name in _texts(names) if name in HELD)
-        message = process.receive(time.monotonic() + seconds + GRACE_SECONDS)
-        self._loaded = _loaded(message, self._names, self._held)
+        watch = _Watch(process)
+        try:
+            message = process.receive(seconds, watch)
+        except _Lost as lost:
+            if lost.kind != "timeout":
+                raise
+            message = process.interrupted()
+        finally:
+            self.seconds += watch.seconds()
+        files = [label for label, _ in self._chunks]
+        self._loaded = _loaded(message, self._names, files, self._held, watch.seconds())
         return self._loaded
 
     def call(self, calls: Sequence[Call], answer: Answer | None = None) -> list[Outcome]:
@@ -265,20 +284,20 @@ class Sandbox:
         """
         written = [_written(call) for call in calls]
         outcomes: list[Outcome] = []
-        start, stage = time.monotonic(), "load"
+        watch, stage = None, "load"
         try:
             if self._process is None or self._loaded is None:
                 self._load()
             stage = ""
             process = self._process
             assert process is not None
+            watch = _Watch(process)
             process.send("calls", written)
             asked: Asked = {}  # in the call at hand
             unanswered: set[str] = set()
             rest = self.limits.total_seconds - self._spent
-            deadline = time.monotonic() + min(self.limits.call_seconds, rest)
             while len(outcomes) < len(calls):
-                message = process.receive(deadline)
+                message = process.receive(min(self.limits.call_seconds, rest), watch)
                 call = calls[len(outcomes)]
                 if _is(message[0], "ask"):
                     process.send_packed(_answered(message, call, answer, asked, unanswered))
@@ -293,8 +312,14 @@ class Sandbox:
             late = lost.kind == "timeout" and not stage
             why = f"{lost.why}: more than {most:g} s" if late else lost.why
             outcomes.append(Outcome(lost.kind, error=Error("", why), stage=stage))
-        self._spent += time.monotonic() - start
+        seconds = watch.seconds() if watch else 0.0
+        self._spent += seconds
+        self.seconds += seconds
         return outcomes + [Outcome("not run")] * (len(calls) - len(outcomes))
+
+    def start_over(self) -> None:
+        """All calls together have their time anew."""
+        self._spent = 0.0
 
     def _explained(self, outcome: Outcome) -> Outcome:
         error = outcome.error
@@ -454,14 +479,19 @@ def _identical(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
-def _loaded(message: Any, names: Sequence[str], held: frozenset[str]) -> Loaded:
-    defined, errors, refused = _fields(message, "loaded", list, list, list)
-    _demand(len(errors) <= MOST)
+def _loaded(
+    message: Any, names: Sequence[str], files: Sequence[str], held: frozenset[str], seconds: float
+) -> Loaded:
+    defined, errors, endless, refused = _fields(message, "loaded", list, list, list, list)
+    _demand(len(errors) <= MOST and len(endless) <= MOST)
+    lines = [_fields(("line", *one), "line", str, int) for one in endless if type(one) is tuple]
     return Loaded(
         frozenset(_texts(defined)) & frozenset(names),
         tuple(_error(record) for record in errors),
+        tuple((file, line) for file, line in lines if file in files),
         _texts(refused),
         held,
+        seconds=seconds,
     )
 
 
@@ -477,6 +507,26 @@ def _outcome(message: Any, count: int) -> Outcome:
     return Outcome(kind, value, error, stage, tuple(changed), shares, paired, steadiness, refusals)
 
 
+def _command() -> list[str]:
+    here = Path(__file__).with_name("start.py")
+    where_numpy_is = Path(np.__file__).parents[1]  # __file__ is …/numpy/__init__.py
+    return [sys.executable, "-S", "-s", "-B", str(here), str(where_numpy_is)]
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    # Several threads of OpenBLAS do not fit into the limit of memory.
+    single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    python = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+    return {**kept, **single, **python, MARK: _mark()}
+
+
+@lru_cache(maxsize=1)
+def _mark() -> str:
+    """Of all processes that this grader starts."""
+    return secrets.token_hex(16)
+
+
 def abandon_all() -> None:
     """Ends all submissions' processes and removes their folders; for the handler of a signal."""
     for process in list(_LIVE):
@@ -484,6 +534,19 @@ def abandon_all() -> None:
 
 
 _LIVE: weakref.WeakSet[_Process] = weakref.WeakSet()
+
+
+class _Watch:
+    """Shows the seconds since it was made that a process did not spend waiting for a processor."""
+
+    def __init__(self, process: _Process) -> None:
+        self.process, self.start, self.waited = process, time.monotonic(), process.waited()
+
+    def wall(self) -> float:
+        return time.monotonic() - self.start
+
+    def seconds(self) -> float:
+        return self.wall() - max(self.process.waited() - self.waited, 0.0)
 
 
 @dataclass(eq=False)
@@ -503,21 +566,14 @@ class _Process:
         _LIVE.add(self)
         os.mkdir(self.room, 0o700)
         self._nonce = secrets.token_bytes(16)
-        self._mark = secrets.token_hex(16)
+        self._mark = _mark()
         self._frames: Queue[bytes | Exception] = Queue(maxsize=8)
         self._kept = bytearray()
-        start = Path(__file__).with_name("start.py")
-        where_numpy_is = Path(np.__file__).parents[1]  # __file__ is …/numpy/__init__.py
-        self._child = subprocess.Popen(
-            [sys.executable, "-S", "-s", "-B", str(start), str(where_numpy_is)],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.room,
-            env=self._environment(),
-            start_new_session=True,
-        )
+        try:
+            self._child = start(_command(), self.room, _environment())
+        except OSError:
+            _remove(self.room)
+            raise
         assert self._child.stdin and self._child.stdout and self._child.stderr
         self._requests, self._replies = self._child.stdin, self._child.stdout
         self._prints = self._child.stderr
@@ -529,14 +585,6 @@ class _Process:
         for thread in self._threads:
             thread.start()
         self._unsent.put(self._nonce)
-
-    def _environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        # Several threads of OpenBLAS do not fit into the limit of memory.
-        single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        homes = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), self.room)
-        python = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
-        return {**kept, **single, **homes, **python, MARK: self._mark}
 
     def _read_frames(self) -> None:
         try:
@@ -562,7 +610,7 @@ class _Process:
     def wait_until_ready(self) -> None:
         """If it does not start, the student is not to blame."""
         try:
-            ready = self.receive(time.monotonic() + START_SECONDS) == ("ready",)
+            ready = self.receive(START_SECONDS) == ("ready",)
         except _Lost:
             ready = False
         if not ready:
@@ -579,15 +627,18 @@ class _Process:
         except Full:
             _demand(False)
 
-    def receive(self, deadline: float) -> tuple[Any, ...]:
-        """The next message. Raises _Lost when there is none to be had."""
-        rest = deadline - time.monotonic()
-        try:
-            if rest <= 0:
-                raise Empty
-            data = self._frames.get(timeout=rest)
-        except Empty:
-            raise _Lost("timeout", "took too long") from None
+    def receive(self, limit: float, watch: _Watch | None = None) -> tuple[Any, ...]:
+        """The next message. Raises _Lost when there is none before the watch shows this limit."""
+        watch = watch or _Watch(self)
+        while True:
+            rest = min(limit - watch.seconds(), PATIENCE * limit - watch.wall())
+            try:
+                if rest <= 0:
+                    raise _Lost("timeout", "took too long")
+                data = self._frames.get(timeout=rest)
+                break
+            except Empty:
+                pass  # it may have waited for a processor meanwhile
         if isinstance(data, Malformed):
             _demand(False)
         if isinstance(data, Exception):
@@ -598,6 +649,23 @@ class _Process:
             message = None
         _demand(type(message) is tuple and len(message) > 0)
         return tuple(message)
+
+    def interrupted(self) -> tuple[Any, ...]:
+        """What it says when it is told that the time for loading is over."""
+        for _ in range(5):
+            if hasattr(signal, "SIGALRM"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._child.pid, signal.SIGALRM)
+            with contextlib.suppress(_Lost):
+                return self.receive(GRACE_SECONDS / 5)
+        return self.receive(0)
+
+    def waited(self) -> float:
+        """Seconds in which it could have run, but for other processes; 0 where nobody counts."""
+        try:
+            return int(Path(f"/proc/{self._child.pid}/schedstat").read_text().split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            return 0.0
 
     def _obituary(self) -> str:
         """Why the pipe is closed."""
@@ -647,7 +715,7 @@ class _Process:
         self._child.kill()
         self._child.wait()
         for _ in range(5):  # one that forks on and on may be missed
-            strays = _marked(f"{MARK}={self._mark}".encode())
+            strays = set(_marked(f"{MARK}={self._mark}".encode())) - relatives(self._child)
             for pid in strays:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)

@@ -13,7 +13,7 @@ Then frames (see `codec`) hold tuples:
                      ("answer", known, tree)
     to the parent    ("ready",)
                      ("held", limits)                        before the submission runs
-                     ("loaded", defined, errors, refused)
+                     ("loaded", defined, errors, endless, refused)
                      ("reply", *fields of Report)            one for each call, in order
                      ("ask", name, args)                     the right result of a part, please
 """
@@ -51,13 +51,13 @@ from .codec import (
     unpack,
 )
 from .guard import SILENT, Guard, set_limits
-from .landlock import shut_in
+from .landlock import all_parts, shut_in
 from .seccomp import refuse_calls
 from .substitution import Substitution
 
 # Names of what is needed after student code has run and may have put something else in its place.
 read_bytes, write_bytes, leave = os.read, os.write, os._exit
-set_timer = getattr(signal, "setitimer", None)
+alarm = getattr(signal, "SIGALRM", None)  # the parent says when the time is over
 traceback_of = BaseException.__dict__["__traceback__"].__get__
 Failure = tuple[str, str, str, "int | None", bool]
 NO_FAILURE: Failure = ("", "", "", None, False)
@@ -133,6 +133,7 @@ class Worker:
         self.names: list[str] = []
         self.files: list[str] = []
         self.flush = sys.stdout.flush
+        self.interruptible = False
         self.nonce = read_exactly(self.read, 16)
 
     def read(self, count: int) -> bytes:
@@ -167,6 +168,12 @@ class Worker:
         chunks: list[tuple[str, bytes]],
         names: list[str],
     ) -> None:
+        def late(number: int, frame: FrameType | None) -> None:
+            if self.interruptible:
+                raise TimeUp(f"loading took more than {seconds:g} s")
+
+        if alarm is not None:
+            signal.signal(alarm, late)
         held = set_limits(limits)
         self.guard = Guard(room, self.standard)
         if shut_in(*self.guard.left_with()):
@@ -185,43 +192,42 @@ class Worker:
         self.files = [label for label, _ in chunks]
         random.seed(0)
         np.random.seed(0)  # noqa: NPY002  (the student's, not ours)
-        errors = self.run_chunks(chunks, seconds)
+        errors, endless = self.run_chunks(chunks)
         defined = [name for name in names if callable(self.find(name))]
         self.flush_output()
-        self.send("loaded", defined, errors, self.refused())
+        self.send("loaded", defined, errors, endless, self.refused())
 
-    def run_chunks(self, chunks: list[tuple[str, bytes]], seconds: float) -> list[Failure]:
-        """Runs them in one module. What comes after an error in a chunk is lost, what came before
-        is kept: so it is for code that takes too long, where the system has timers."""
+    def run_chunks(
+        self, chunks: list[tuple[str, bytes]]
+    ) -> tuple[list[Failure], list[tuple[str, int]]]:
+        """Runs them in one module: what went wrong, and which lines took too long.
+
+        What comes after an error in a chunk is lost, what came before is kept: so it is for code
+        that takes too long, where the system has signals."""
         sys.modules["submission"] = self.module
         self.module.__dict__["__file__"] = os.path.join(self.guard.room, chunks[0][0])
         # Left to itself, exec would hand out this file's own copy of the builtins.
         self.module.__dict__["__builtins__"] = builtins
-        interruptible = False
-
-        def late(number: int, frame: FrameType | None) -> None:
-            if interruptible:
-                raise TimeUp(f"loading took more than {seconds:g} s")
-
-        if set_timer is not None:
-            signal.signal(signal.SIGALRM, late)
-            set_timer(signal.ITIMER_REAL, seconds, 0.2)
-        errors = []
+        errors: list[Failure] = []
+        endless: list[tuple[str, int]] = []
         for label, source in chunks:
             lines = source.decode("utf-8", "replace").splitlines(keepends=True)
             linecache.cache[label] = (len(source), None, lines, label)
             try:
                 try:
                     code = compile(source, label, "exec", dont_inherit=True)
-                    interruptible = True
+                    self.interruptible = True
                     exec(code, self.module.__dict__)
                 finally:
-                    interruptible = False
+                    self.interruptible = False
             except BaseException as error:
                 errors.append(failure(error, self.files))
-        if set_timer is not None:
-            set_timer(signal.ITIMER_REAL, 0)
-        return errors
+                trace = traceback_of(error)
+                while trace is not None and trace.tb_frame.f_code.co_filename != label:
+                    trace = trace.tb_next
+                if trace is not None and type(error) is TimeUp:
+                    endless.append((label, trace.tb_lineno))
+        return errors, endless
 
     def find(self, name: str) -> Any:
         return self.module.__dict__.get(name)
@@ -348,6 +354,13 @@ def packed(x: Any) -> bytes | None:
         return pack(x)
     except ValueError:
         return None
+
+
+def look_around(standard: Sequence[str]) -> None:
+    """What every worker would look for anew: the files that it may read."""
+    readable, _, never = Guard("", standard).left_with()
+    with contextlib.suppress(OSError, RecursionError):  # then each worker finds that out
+        all_parts(tuple(readable), tuple(never))
 
 
 def main(standard: Sequence[str]) -> None:
