@@ -205,7 +205,7 @@ def categorical_evaluate_backward(dlog_prob: ArrayLike, dentropy: ArrayLike, cac
 def categorical_kl(old_logits: ArrayLike, logits: ArrayLike) -> tuple[Array, Cache]:
     """Kullback-Leibler divergence KL(old ‖ new) = Σ_a p_old (log p_old - log p) of each row.
 
-    Shapes: old_logits (N, A), logits (N, A) -> (N,), in nats, ≥ 0 but for rounding.
+    Shapes: old_logits (N, A), logits (N, A) -> (N,), in nats, never below 0.
 
     The policies are p_old = softmax(old_logits) and p = softmax(logits), the new one. The old one
     is data: there is no gradient with respect to it.
@@ -213,17 +213,42 @@ def categorical_kl(old_logits: ArrayLike, logits: ArrayLike) -> tuple[Array, Cac
     Holds for logits of any finite size: where p underflows to 0, log p is still finite, and where
     p_old does, the term is 0.
 
+    Between policies that are close the terms are of both signs and cancel. So what is summed is
+
+        KL = Σ_a p_old (exp(d) - 1 - d),        d = log p - log p_old
+
+    The new terms p_old (exp(d) - 1) = p - p_old add up to 0, and now no term is below 0.
+
     Derivation, with p_old a constant: -Σ_b p_old_b ([a = b] - p_a) = p_a - p_old_a, hence
 
         dlogits_a = dkl (p_a - p_old_a)
 
-    Source: Kullback & Leibler 1951; the direction is that of Schulman et al. 2015, eq. 11.
+    Source: Kullback & Leibler 1951; the direction is that of Schulman et al. 2015, eq. 12.
     """
     old_logits, logits = floats(old_logits, logits)
     expect_shape("old_logits", old_logits, logits.shape, "logits", logits)
     old_log_p, (old_p,) = log_softmax(old_logits)  # (N, A)
     log_p, (p,) = log_softmax(logits)  # (N, A)
-    return (old_p * (old_log_p - log_p)).sum(axis=1), (old_p, p)
+    d = log_p - old_log_p  # (N, A)
+    # beyond this exp(d) may overflow, and p_old (exp(d) - 1 - d) is p to all digits
+    far = d.real > 44  # (N, A) bool
+    kl: Array = np.where(far, p, old_p * exp_remainder(np.where(far, 0, d))).sum(axis=1)  # (N,)
+    return kl, (old_p, p)
+
+
+def exp_remainder(x: Array) -> Array:
+    """exp(x) - 1 - x, which is never negative, to all digits; any shape.
+
+    What the KL divergence of two policies is made of. Near 0 it is about x²/2 and no difference
+    gives it: 1 and x would cancel all that there is. There it is the sum of xⁿ/n! from n = 2 on.
+    """
+    near = abs(x.real) < 0.5  # as x, bool
+    small = np.where(near, x, 0)
+    # x²/2 (1 + x/3 (1 + x/4 (1 + …))): the first power left out, x¹⁷/17!, is 1e-19 of the whole
+    series = np.zeros_like(small)
+    for n in range(16, 2, -1):
+        series = small / n * (1 + series)
+    return np.where(near, small * small / 2 * (1 + series), np.expm1(x) - x)
 
 
 def categorical_kl_backward(dkl: ArrayLike, cache: Cache) -> Array:

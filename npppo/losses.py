@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 from .categorical import (
     categorical_evaluate,
     categorical_evaluate_backward,
+    exp_remainder,
 )
-from .shapes import Array, Cache, expect_ndim, expect_shape, floats, number
+from .shapes import Array, Cache, expect_ndim, expect_shape, floats, number, power_of_2
 
 __all__ = [
     "importance_ratio",
@@ -364,9 +365,7 @@ def approx_kl(log_prob: ArrayLike, old_log_prob: ArrayLike) -> Array:
     log_prob, old_log_prob = floats(log_prob, old_log_prob)
     expect_ndim("log_prob", log_prob, "N")
     expect_shape("old_log_prob", old_log_prob, log_prob.shape, "log_prob", log_prob)
-    log_ratio = log_prob - old_log_prob  # (N,)
-    # expm1(x) = exp(x) - 1 keeps its digits where the ratio is close to 1
-    kl: Array = (np.expm1(log_ratio) - log_ratio).sum() / len(log_ratio)
+    kl: Array = exp_remainder(log_prob - old_log_prob).sum() / len(log_prob)
     return kl
 
 
@@ -395,17 +394,15 @@ def explained_variance(values: ArrayLike, targets: ArrayLike) -> Array:
     values, targets = floats(values, targets)
     expect_ndim("values", values, "N")
     expect_shape("targets", targets, values.shape, "values", values)
-    # less the first, so that equal targets give exactly 0; each in units of its largest entry, so
-    # that nothing tiny underflows when squared
-    spread = targets - targets[:1]  # (N,)
-    unit = abs(spread).max(initial=0)
-    if unit == 0:
+    # each in units of its own, so that no difference and no square leaves the dtype's range
+    target_unit, unit = power_of_2(targets), power_of_2(targets, values)
+    spread = targets / target_unit  # (N,)
+    spread = spread - spread[:1]  # (N,), exactly 0 where all targets are equal
+    if not spread.any():
         return np.asarray(np.nan, targets.dtype)
-    residual = targets - values  # (N,)
+    residual = targets / unit - values / unit  # (N,)
     residual = residual - residual[:1]  # (N,)
-    residual_unit = abs(residual).max() or unit
+    ratio = min(unit / target_unit, float(np.finfo(targets.dtype).max))
     with np.errstate(over="ignore"):
-        ratio = residual_unit / unit
-        share: Array = ratio * ratio * (residual / residual_unit).var() / (spread / unit).var()
-    explained: Array = 1 - share
+        explained: Array = 1 - ratio * (ratio * residual.var()) / spread.var()
     return explained

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .shapes import Array, expect_ndim, expect_shape, floats, number
+from .shapes import Array, expect_ndim, expect_shape, floats, number, power_of_2
 
 __all__ = [
     "clip_grad_norm",
@@ -33,24 +33,22 @@ def clip_grad_norm(grads: Sequence[ArrayLike], max_norm: float) -> tuple[list[Ar
     Source: Pascanu et al. 2013, algorithm 1.
     """
     arrays = [floats(grad)[0] for grad in grads]
-    norm = _norm(arrays)
     max_norm = number("max_norm", max_norm)
     if max_norm < 0:
         raise ValueError(f"max_norm is {max_norm}, expected 0 or more")
-    scale = max_norm / norm if norm > max_norm else 1.0
-    return [array * scale for array in arrays], norm
+    unit, norm = 1.0, _norm(arrays)
+    if not 1e-15 < norm < 1e15:  # the squares may have left the range of the dtype
+        unit = power_of_2(*arrays)
+        norm = _norm([array.astype(np.float64) / unit for array in arrays])
+    if not unit * norm > max_norm:
+        return [array.copy() for array in arrays], unit * norm
+    if unit != 1:  # first, because max_norm / (unit · norm) may be too small to have all its digits
+        arrays = [array / unit for array in arrays]
+    return [array * (max_norm / norm) for array in arrays], unit * norm
 
 
 def _norm(arrays: Sequence[Array]) -> float:
-    total = sum(float(np.vdot(array, array).real) for array in arrays)
-    if 1e-30 < total < 1e30 or math.isnan(total):
-        return math.sqrt(total)
-    # the squares may have left the range of the dtype: in units of the largest entry they do not
-    largest = max((float(abs(array).max(initial=0)) for array in arrays), default=0.0)
-    if largest == 0 or not math.isfinite(largest):
-        return largest
-    units = [array.astype(np.float64) / largest for array in arrays]
-    return largest * math.sqrt(sum(float(np.vdot(unit, unit)) for unit in units))
+    return math.sqrt(sum(float(np.vdot(array, array).real) for array in arrays))
 
 
 def sgd_step(param: ArrayLike, grad: ArrayLike, lr: float) -> Array:

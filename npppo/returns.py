@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .shapes import Array, expect_ndim, expect_shape, flags, floats, number
+from .shapes import Array, expect_ndim, expect_shape, flags, floats, number, power_of_2
 
 __all__ = [
     "discounted_returns",
@@ -143,14 +143,22 @@ def normalize_advantages(advantages: ArrayLike, eps: float = 1e-8) -> Array:
     PPO normalises each minibatch (Huang et al. 2022, detail 7).
     """
     (advantages,) = floats(advantages)
-    n = max(1, advantages.size)
+    eps = number("eps", eps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred, std = _centred(advantages)
+    if not 1e-15 < std < 1e15:  # sums or squares may have left the dtype's range
+        unit = power_of_2(advantages)
+        centred, std = _centred(advantages.astype(np.float64) / unit)
+        eps /= unit
+    scale = std + eps
+    normalized = np.zeros_like(centred) if scale == 0 else centred / scale
+    return normalized.astype(advantages.dtype, copy=False)
+
+
+def _centred(a: Array) -> tuple[Array, float]:
+    """The entries of `a` less their mean, and their standard deviation."""
+    n = max(1, a.size)
     # less the first entry: what is constant is then exactly 0
-    centred = advantages - (advantages.item(0) if advantages.size else 0.0)
+    centred = a - (a.item(0) if a.size else 0.0)
     centred -= centred.sum() / n
-    std = math.sqrt(float(np.vdot(centred, centred)) / n)
-    if not 1e-15 < std < 1e15:  # the squares may have left the dtype's range
-        unit = float(abs(centred).max(initial=0)) or 1.0
-        units = centred.astype(np.float64) / unit
-        std = unit * math.sqrt(float(np.vdot(units, units)) / n)
-    scale = std + number("eps", eps)
-    return np.zeros_like(centred) if scale == 0 else centred / scale
+    return centred, math.sqrt(float(np.vdot(centred, centred)) / n)

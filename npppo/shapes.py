@@ -9,6 +9,7 @@ Letters used in every shape comment of the package:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,15 @@ def number(name: str, value: ArrayLike) -> float:
     if array.shape != ():
         raise ValueError(f"{name} has shape {array.shape}, expected shape ()")
     return float(array)
+
+
+def power_of_2(*arrays: Array) -> float:
+    """The power of 2 that is next to the arrays' largest entry: a unit for them.
+
+    Divided by it, which is exact, they have squares and sums that leave no dtype's range.
+    """
+    largest = max((float(abs(array).max(initial=0)) for array in arrays), default=0.0)
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1)
 
 
 def flags(value: ArrayLike) -> Array:

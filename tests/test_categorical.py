@@ -1,8 +1,10 @@
 """The softmax policy: loops over exp and log, identities, and logits of any size."""
 
+from decimal import Context, Decimal, localcontext
 from math import exp, fsum, log
 
 import numpy as np
+import pytest
 import tolerances
 from hypothesis import strategies as st
 from properties import assert_close, cotangent, gradients, property_of
@@ -100,6 +102,44 @@ def test_kl_is_positive_and_zero_only_to_itself(api, case):
     assert (api.categorical_kl(old_logits, logits)[0] > 0).all()
     assert_close(api.categorical_kl(logits, logits)[0], np.zeros(len(logits)))
     assert_close(api.categorical_kl(logits, logits + 3)[0], np.zeros(len(logits)))
+
+
+def kl_in_60_digits(old_row, row):
+    with localcontext(Context(prec=60)):
+        old_weights, weights = ([Decimal(float(z)).exp() for z in zs] for zs in (old_row, row))
+        log_ratio = (sum(weights) / sum(old_weights)).ln()
+        return float(
+            sum(
+                w * (Decimal(float(a)) - Decimal(float(b)) + log_ratio)
+                for w, a, b in zip(old_weights, old_row, row, strict=True)
+            )
+            / sum(old_weights)
+        )
+
+
+@property_of(
+    "categorical_kl",
+    rng=rngs(),
+    dtype=st.sampled_from([np.float64, np.float32]),
+    step=st.sampled_from([0.1, 1e-2, 1e-3, 1e-4]),
+)
+def test_kl_of_policies_that_are_close_keeps_its_digits(api, rng, dtype, step):
+    """Its terms cancel: of Σ p_old (log p_old - log p) half the rows would be negative."""
+    old_logits = rng.normal(size=(20, 3)).astype(dtype)
+    moves = step * rng.permuted([[-1, 0.3, 1]] * 20, axis=1)
+    logits = (old_logits + moves).astype(dtype)
+    kl = api.categorical_kl(old_logits, logits)[0]
+    tolerance = tolerances.DIGITS_OF_A_DIFFERENCE * np.finfo(dtype).eps / step
+    assert_close(kl / row_by_row(kl_in_60_digits, old_logits, logits), np.ones(20), tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("move", [0.0, 1e-8, 1e-6, 1.0, 50.0, 1e4])
+def test_kl_is_never_negative(api, dtype, move):
+    rng = np.random.default_rng(0)
+    old_logits = (rng.normal(size=(2000, 3)) * 10.0 ** rng.uniform(-3, 3, (2000, 1))).astype(dtype)
+    logits = (old_logits + move * rng.normal(size=old_logits.shape)).astype(dtype)
+    assert (api.categorical_kl(old_logits, logits)[0] >= 0).all()
 
 
 # Gradients
