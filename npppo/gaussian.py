@@ -1,8 +1,8 @@
 """The Gaussian policy over continuous actions: independent normals, one per action dimension.
 
 The mean comes from the network, (N, A); the log standard deviation is one vector of parameters,
-(A,), the same in every state. With z = (a - mean) / std, every derivative of the log-probability
-follows from
+(A,), the same in every state (Schulman et al. 2015, appendix D). With z = (a - mean) / std the
+log-probability is -½ z² - log_std and a constant, so every derivative of it follows from
 
     ∂z / ∂mean = -1 / std        ∂z / ∂log_std = -z
 """
@@ -36,9 +36,10 @@ def gaussian_log_prob(
 
         log π(a|s) = Σ_j ( -½ z_j² - log_std_j - ½ log 2π ),    z = (actions - mean) / std
 
-    Shapes: mean (N, A), log_std (A,), actions (N, A) -> (N,). std = exp(log_std), without limits.
+    Shapes: mean (N, A), log_std (A,), actions (N, A) -> (N,). std = exp(log_std), without limits
+    but those of the dtype for std and 1 / std.
 
-    Derivation: ∂(-½ z²)/∂mean = z / std and ∂(-½ z²)/∂log_std = z², hence
+    Derivation: ∂(-½ z²)/∂mean = z / std, ∂(-½ z²)/∂log_std = z², ∂(-log_std)/∂log_std = -1, hence
 
         dmean_nj   = dlog_prob_n z_nj / std_j
         dlog_std_j = Σ_n dlog_prob_n (z_nj² - 1)

@@ -1,10 +1,13 @@
 """The losses of PPO, each a mean over the batch that is minimised, and what to watch meanwhile.
 
 The story in four steps. The policy-gradient loss may be used for one step only: its gradient
-is right at the policy that drew the data. The importance ratio corrects for a policy that has
-moved since, so that a batch can be used again; but the further it moves, the less the sample
-says. Clipping removes the reason to move the ratio further than 1 ± clip. The whole loss adds
-the value function's error and a bonus for entropy.
+is right at the policy that drew the data. The importance ratio corrects for the actions that a
+policy which has moved since would take, so that a batch can be used again; but it does not correct
+for the states that it would visit, and the further it moves, the less the sample says. Clipping
+removes the reason to move the ratio further than 1 ± clip. The whole loss adds the value function's
+error and a bonus for entropy.
+
+A mean over no rows is nan, and its gradient is empty.
 """
 
 from __future__ import annotations
@@ -47,9 +50,13 @@ def importance_ratio(log_prob: ArrayLike, old_log_prob: ArrayLike) -> tuple[Arra
     Shapes: log_prob (N,), old_log_prob (N,) -> (N,). The old policy is data: there is no gradient
     with respect to it.
 
+    It makes the old policy's samples speak for the new one: in a state s, the mean of r A over the
+    actions of π_old is Σ_a π_old(a|s) r A = Σ_a π(a|s) A, that of A over the actions of π. The
+    states remain those that π_old has visited.
+
     Holds also where both probabilities underflow to 0.
 
-    Derivation: ∂exp(u)/∂u = exp(u), hence dlog_prob = dratio · ratio.
+    Derivation: ∂exp(x)/∂x = exp(x), hence dlog_prob = dratio · ratio.
     Source: Schulman et al. 2017, section 3.
     """
     log_prob, old_log_prob = floats(log_prob, old_log_prob)
@@ -75,7 +82,9 @@ def policy_gradient_loss(log_prob: ArrayLike, advantages: ArrayLike) -> tuple[Ar
     Shapes: log_prob (N,), advantages (N,) -> (). The advantages are used as given, not normalised,
     and are data: there is no gradient with respect to them.
 
-    Its value says nothing about how good the policy is; only its gradient does.
+    Its value says nothing about how good the policy is; only its gradient does. That is the
+    score function's identity, ∇ Σ_a π A = Σ_a ∇π A = Σ_a π ∇log π A. It is also the gradient of the
+    ratio's mean r A at r = 1, where PPO's first step starts.
 
     Derivation: linear in log_prob, hence dlog_prob_i = -dloss A_i / N.
     Source: Williams 1992; Schulman et al. 2017, eq. 2, negated.
@@ -105,12 +114,13 @@ def clipped_surrogate_loss(
     given, not normalised. There is a gradient with respect to log_prob only.
 
     A move in the wrong direction always counts in full (r A is kept, and its gradient leads back),
-    but there is nothing to gain from making a good action likelier than (1 + clip) times, or a bad
-    one rarer than (1 - clip) times.
+    but there is nothing to gain from making a good action more than 1 + clip times as likely as
+    before, or a bad one less than 1 - clip times as likely.
 
-    Derivation: which branch the minimum takes, and with it the gradient, depends on sign and side:
+    Derivation: which branch the minimum takes, and with it the gradient, depends on the sign of A
+    and on the side of the band 1 - clip ≤ r ≤ 1 + clip on which r lies:
 
-                    r < 1 - clip        inside          r > 1 + clip
+                    r < 1 - clip        in the band     r > 1 + clip
         A > 0       r A                 equal           clipped: 0
         A < 0       clipped: 0          equal           r A
 
@@ -119,8 +129,8 @@ def clipped_surrogate_loss(
 
         dlog_prob_i = -dloss/N · r_i A_i   where r_i A_i ≤ c_i A_i, else 0
 
-    Convention at the kink: on a tie the unclipped branch r A wins, so that the gradient flows at
-    r = 1 ± clip exactly, and inside the band without a case of its own.
+    Convention at the kink: on a tie the unclipped branch r A wins, so the gradient flows at
+    r = 1 ± clip. In the band both branches are equal and the same rule covers it.
 
     Source: Schulman et al. 2017, eq. 7, negated.
     """
@@ -185,8 +195,8 @@ def clipped_value_loss(
         dvalues_i = dloss/N · (values_i - targets_i)   where the first ≥ the second, else 0
 
     Conventions at the kinks: on a tie the unclipped square wins. Inside the band and at its
-    bounds, |values - old_values| ≤ clip, the two tie and the gradient passes; c is values there,
-    whatever old_values + (values - old_values) is rounded to.
+    bounds, |values - old_values| ≤ clip, the two tie and the gradient passes: there c equals
+    values exactly, and rounding in old_values + (values - old_values) must not break the tie.
 
     Source: Huang et al. 2022, detail 9 (from OpenAI Baselines; not in the paper).
     """
@@ -249,7 +259,7 @@ def ppo_objective(
     where they are missing.
 
     Derivation: a sum, so each term's backward gets its own factor; the mean entropy sends
-    -ent_coef / N to each row.
+    -dloss ent_coef / N to each row, or -dloss ent_coef to an entropy of shape ().
     Source: Schulman et al. 2017, eq. 9, negated.
     """
     policy_term, policy_cache = clipped_surrogate_loss(log_prob, old_log_prob, advantages, clip)
@@ -304,7 +314,7 @@ def ppo_loss(
 
         loss = surrogate + vf_coef · error - ent_coef · entropy
 
-        surrogate = -1/N Σ_i min(r_i A_i, c_i A_i)         A = advantages, as given
+        surrogate = -1/N Σ_i min(r_i Â_i, c_i Â_i)         Â = advantages, as given
         error     = 1/(2N) Σ_i (values_i - targets_i)²
         entropy   = 1/N Σ_i H_i                            H = -Σ_a π(a|s) log π(a|s)
 
@@ -317,13 +327,14 @@ def ppo_loss(
 
     Holds for logits of any finite size, as each of its parts does.
 
-    Convention at the kink: on a tie the unclipped branch r A wins, and the gradient flows.
+    Convention at the kink: on a tie the unclipped branch r Â wins, and the gradient flows.
 
-    Derivation: `ppo_objective`, which training calls because it serves every policy, on top of the
-    logits. These reach the loss on two ways, through log π(a|s) and through the entropy, so their
-    gradient is the sum of what comes back on both.
+    Derivation: `ppo_objective`, which training uses because it takes any policy's
+    log-probabilities, applied to the softmax's log-probability and entropy. The logits reach the
+    loss by two paths, so their gradient is the sum over both.
 
-    Source: Schulman et al. 2017, eq. 9, negated.
+    Source: Schulman et al. 2017, eq. 9, negated, with ε = clip, c₁ = vf_coef / 2 (its squared error
+    has no ½) and c₂ = ent_coef.
     """
     logits, values, old_log_prob, advantages, targets = floats(
         logits, values, old_log_prob, advantages, targets
@@ -358,7 +369,9 @@ def approx_kl(log_prob: ArrayLike, old_log_prob: ArrayLike) -> Array:
     Shapes: log_prob (N,), old_log_prob (N,) -> (). r = exp(log_prob - old_log_prob).
 
     Holds also where both probabilities underflow to 0. Unbiased like the plain mean of -log r, but
-    never negative and of lower variance: r - 1 has mean 0 and cancels most of the noise.
+    never negative; and of much lower variance where the policies are close, which is where PPO uses
+    it: r - 1 has mean 0 and cancels most of the noise. Where the new policy likes what the old one
+    hardly tried, the variance is far higher.
 
     Source: Schulman 2020, *Approximating KL divergence*, the estimator k3.
     """

@@ -2,9 +2,11 @@
 
 Letters used in every shape comment of the package:
 
-    N  samples          T  time steps      D  input features
-    A  actions, or      E  environments    M  output features
-       action dimensions
+    N  samples          T  time steps      D  input features, or unknowns
+    A  actions, or      E  environments    M  output features, in a hidden layer also `width`
+       action dimensions                   P  parameters of an agent
+
+What a docstring promises holds in float32 and float64. float16 is accepted but too narrow for it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def floats(*values: ArrayLike) -> Sequence[Array]:
     """The values as arrays of the one floating dtype they share.
 
     Integer and boolean arrays follow the floating ones (float32 log-probabilities with integer
-    rewards stay float32) and become float64 where there is no floating array at all.
+    rewards stay float32) and become float64 where there is no floating array at all. A Python
+    float, or a list of them, counts as a float64 array.
     """
     first = values[0]
     if type(first) is np.ndarray and first.dtype.kind in "fc":
@@ -42,9 +45,10 @@ def floats(*values: ArrayLike) -> Sequence[Array]:
 
 
 def number(name: str, value: ArrayLike) -> float:
-    """A hyperparameter or d loss / d loss as a Python float, which promotes no array's dtype.
+    """A hyperparameter, or the incoming gradient dloss of a scalar, as a Python float: unlike a
+    float64 array it leaves float32 arrays float32.
 
-    Raises ValueError for anything but a single number.
+    Raises ValueError for an array with axes, and what float() raises for what is no number.
     """
     if type(value) is float:
         return value

@@ -388,3 +388,34 @@ def test_underflowing_probabilities(api, gap):
     assert_close(api.categorical_entropy(logits)[0], row_by_row(entropy, logits))
     assert_close(api.categorical_kl(logits, other)[0], row_by_row(kl, logits, other))
     assert_close(api.categorical_kl(other, logits)[0], row_by_row(kl, other, logits))
+
+
+def without(column, tree):
+    return np.delete(tree, column, axis=1) if np.ndim(tree) == 2 else tree
+
+
+@property_of(
+    "categorical_log_prob", "categorical_entropy", "categorical_kl", "softmax", rng=rngs(), A=sizes
+)
+def test_a_logit_of_minus_infinity_forbids_its_action(api, rng, A):
+    """As if it were not there: the same results, and a gradient of 0."""
+    N, last = 4, A
+    args = rng.normal(size=(N, A + 1)), rng.normal(size=(N, A + 1))
+    for array in args:
+        array[:, last] = -np.inf
+    actions = rng.integers(A, size=N)
+    for name, case in {
+        "softmax": args[:1],
+        "categorical_log_prob": (args[0], actions),
+        "categorical_entropy": args[:1],
+        "categorical_kl": args,
+    }.items():
+        out = getattr(api, name)(*case)[0]
+        rest = [without(last, array) for array in case]
+        assert_close(without(last, out), getattr(api, name)(*rest)[0])
+        dout = cotangent(rng, out)
+        (dlogits,) = gradients(api, name, case, dout)
+        assert_close(dlogits[:, last], np.zeros(N))
+        expected = gradients(api, name, rest, without(last, dout))[0]
+        assert_close(without(last, dlogits), expected)
+    assert (api.categorical_sample(args[0], np.full(N, np.nextafter(1, 0))) != last).all()
