@@ -210,9 +210,10 @@ def clipped_value_loss(
     error = values - targets  # (N,)
     # c - target written so that inside the band it is v - target to the last bit: a tie
     clipped_error = error + (bounded - step)  # (N,)
-    square, clipped_square = error * error, clipped_error * clipped_error  # (N,), (N,)
-    flows = square.real >= clipped_square.real  # (N,) bool
-    return 0.5 * np.where(flows, square, clipped_square).sum() / len(error), (error, flows)
+    # not the squares, which tie where they underflow or overflow
+    flows = abs(error.real) >= abs(clipped_error.real)  # (N,) bool
+    larger = np.where(flows, error, clipped_error)  # (N,)
+    return 0.5 * (larger * larger).sum() / len(error), (error, flows)
 
 
 def clipped_value_loss_backward(dloss: float, cache: Cache) -> Array:

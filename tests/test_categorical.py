@@ -18,6 +18,8 @@ from strategies import (
     sizes,
 )
 
+from npppo.categorical import exp_remainder
+
 
 def probabilities(row):
     """Softmax of one row of logits, one number at a time."""
@@ -131,6 +133,24 @@ def test_kl_of_policies_that_are_close_keeps_its_digits(api, rng, dtype, step):
     kl = api.categorical_kl(old_logits, logits)[0]
     tolerance = tolerances.DIGITS_OF_A_DIFFERENCE * np.finfo(dtype).eps / step
     assert_close(kl / row_by_row(kl_in_60_digits, old_logits, logits), np.ones(20), tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_remainder_of_exp_has_all_its_digits(dtype):
+    steps = np.array([1e-18, 1e-8, 0.01, 0.1, 0.3, 0.499, 0.5, 0.501, 0.8, 1, 5, 40])
+    x = np.concatenate([steps, -steps]).astype(dtype)
+    with localcontext(Context(prec=120)):
+        exact = [float(z.exp() - 1 - z) for z in map(Decimal, x.tolist())]
+    assert_close(exp_remainder(x) / np.array(exact, dtype), np.ones(24), 4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("gap", [0.5, 7.0, 23.0, 30.0, 43.0, 60.0, 100.0, 600.0])
+def test_kl_of_rare_actions_keeps_its_digits(api, gap):
+    """However small the whole is: one of two actions is rare, and much rarer or likelier then."""
+    old_logits = np.array([[0.0, -30.0], [0.0, -60.0], [0.0, -100.0]]).repeat(2, axis=0)
+    logits = old_logits + np.array([[0.0, gap], [gap, 0.0]] * 3)
+    kl = api.categorical_kl(old_logits, logits)[0]
+    assert_close(kl / row_by_row(kl_in_60_digits, old_logits, logits), np.ones(6))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

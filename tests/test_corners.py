@@ -58,6 +58,16 @@ def test_a_gradient_at_the_end_of_a_dtype_s_range_is_clipped(dtype, max_norm):
         np.testing.assert_allclose(clipped, half, 1e-6)
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_values_are_clipped_in_any_unit(size):
+    """Where the squares of both errors are 0 or inf the errors still tell which is the larger."""
+    values, targets = size * np.array([2.0, -2.0]), size * np.array([3.0, 3.0])
+    with np.errstate(over="ignore"):
+        _, cache = npppo.clipped_value_loss(values, np.zeros(2), targets, size)
+    dvalues = npppo.clipped_value_loss_backward(2.0, cache)
+    assert list(dvalues / size) == [0.0, -5.0]  # clipped to 1 and -1: errors -1 and -2, -5 and -4
+
+
 @pytest.mark.parametrize("name", ["value_loss", "policy_gradient_loss"])
 def test_an_empty_batch_has_an_empty_gradient(name):
     with warnings.catch_warnings():
