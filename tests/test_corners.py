@@ -32,6 +32,10 @@ def test_any_scale_normalises(size, dtype):
     np.testing.assert_allclose(normalised, expected, rtol=1e-6)
 
 
+def test_no_advantages_normalise_to_none():
+    assert npppo.normalize_advantages(np.zeros((0, 3))).shape == (0, 3)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, f32])
 @pytest.mark.parametrize("end", ["max", "smallest_subnormal"])
 def test_the_ends_of_a_dtype_s_range_normalise(dtype, end):
