@@ -4,8 +4,11 @@
 
     ∂ log p_b / ∂ z_a = [a = b] - p_a,          where [a = b] is 1 if a = b, else 0,
 
-the Jacobian of the log-softmax: raising logit a lowers the log-probability of every other action
-at one and the same rate, p_a.
+the Jacobian of the log-softmax, because ∂z_b/∂z_a = [a = b] and ∂(log Σ_c exp(z_c))/∂z_a = p_a:
+raising logit a lowers the log-probability of every other action at one and the same rate, p_a.
+
+A logit of -inf is a probability of exactly 0, as of a forbidden action; one logit of each row must
+be finite. The log-probability of such an action is given as the most negative finite number.
 
 Sums over the few actions are slow in NumPy's row-major order and fast in column-major order, so
 the logits are laid out by columns first; no formula depends on it.
@@ -39,8 +42,8 @@ def _shift(logits: ArrayLike) -> Array:
     """The logits less their row's largest, which changes no probability: (N, A) -> (N, A), ≤ 0.
 
     Then no exponential overflows. The difference of two huge logits may overflow to -inf; it is
-    raised to the smallest finite number, whose exponential is 0 all the same, so that 0 · log 0
-    is 0 further on and not nan.
+    replaced by the most negative finite number, whose exponential is 0 all the same, so that
+    0 · log 0 is 0 further on and not nan.
     """
     (logits,) = floats(logits)
     expect_ndim("logits", logits, "NA")
@@ -56,7 +59,7 @@ def softmax(logits: ArrayLike) -> tuple[Array, Cache]:
     Shapes: logits (N, A) -> (N, A).
 
     Holds for logits of any finite size, without overflow or nan. Nothing is added to be safe: a
-    tiny probability has as many right digits as a large one.
+    tiny probability p is right to some |log p| units in its last place.
 
     Derivation: ∂p_a/∂z_b = p_a ([a = b] - p_b), hence
 
@@ -84,7 +87,8 @@ def log_softmax(logits: ArrayLike) -> tuple[Array, Cache]:
 
     Shapes: logits (N, A) -> (N, A).
 
-    Holds for logits of any finite size; log p stays finite and exact where p underflows to 0.
+    Holds for logits of any finite size; where p underflows to 0, log p stays right to rounding, or
+    is the most negative finite number if it lies beyond that.
 
     Derivation: ∂ log p_b / ∂z_a = [a = b] - p_a, hence
 
@@ -151,7 +155,9 @@ def categorical_log_prob_backward(dlog_prob: ArrayLike, cache: Cache) -> Array:
 
 
 def categorical_entropy(logits: ArrayLike) -> tuple[Array, Cache]:
-    """Entropy H = -Σ_a p_a log p_a of each row's p = softmax(logits), in nats, from 0 to log A.
+    """Entropy H = -Σ_a p_a log p_a of each row's p = softmax(logits), in nats.
+
+    From 0 to log A, but for rounding.
 
     Shapes: logits (N, A) -> (N,).
 
@@ -205,7 +211,7 @@ def categorical_evaluate_backward(dlog_prob: ArrayLike, dentropy: ArrayLike, cac
 def categorical_kl(old_logits: ArrayLike, logits: ArrayLike) -> tuple[Array, Cache]:
     """Kullback-Leibler divergence KL(old ‖ new) = Σ_a p_old (log p_old - log p) of each row.
 
-    Shapes: old_logits (N, A), logits (N, A) -> (N,), in nats, ≥ 0 but for rounding.
+    Shapes: old_logits (N, A), logits (N, A) -> (N,), in nats, never below 0.
 
     The policies are p_old = softmax(old_logits) and p = softmax(logits), the new one. The old one
     is data: there is no gradient with respect to it.
@@ -217,13 +223,38 @@ def categorical_kl(old_logits: ArrayLike, logits: ArrayLike) -> tuple[Array, Cac
 
         dlogits_a = dkl (p_a - p_old_a)
 
-    Source: Kullback & Leibler 1951; the direction is that of Schulman et al. 2015, eq. 11.
+    Between policies that are close the terms are of both signs and cancel. So what is summed is
+
+        KL = Σ_a p_old (exp(d) - 1 - d),        d = log p - log p_old
+
+    The new terms p_old (exp(d) - 1) = p - p_old add up to 0, and now no term is below 0.
+
+    Source: Kullback & Leibler 1951; the direction is that of Schulman et al. 2015, eq. 12.
     """
     old_logits, logits = floats(old_logits, logits)
     expect_shape("old_logits", old_logits, logits.shape, "logits", logits)
     old_log_p, (old_p,) = log_softmax(old_logits)  # (N, A)
     log_p, (p,) = log_softmax(logits)  # (N, A)
-    return (old_p * (old_log_p - log_p)).sum(axis=1), (old_p, p)
+    d = log_p - old_log_p  # (N, A)
+    # beyond this exp(d) may overflow, and p_old (exp(d) - 1 - d) is p to all digits
+    far = d.real > 44  # (N, A) bool
+    kl: Array = np.where(far, p, old_p * exp_remainder(np.where(far, 0, d))).sum(axis=1)  # (N,)
+    return kl, (old_p, p)
+
+
+def exp_remainder(x: Array) -> Array:
+    """exp(x) - 1 - x, which is never negative, to all digits; any shape.
+
+    What the KL divergence of two policies is made of. Near 0 it is about x²/2 and no difference
+    gives it: 1 and x would cancel all that there is. There it is the sum of xⁿ/n! from n = 2 on.
+    """
+    near = abs(x.real) < 0.5  # same shape as x, bool
+    small = np.where(near, x, 0)
+    # x²/2 (1 + x/3 (1 + x/4 (1 + …))): the first power left out, x¹⁷/17!, is 1e-19 of the whole
+    series = np.zeros_like(small)
+    for n in range(16, 2, -1):
+        series = small / n * (1 + series)
+    return np.where(near, small * small / 2 * (1 + series), np.expm1(x) - x)
 
 
 def categorical_kl_backward(dkl: ArrayLike, cache: Cache) -> Array:
@@ -245,14 +276,14 @@ def categorical_sample(logits: ArrayLike, u: ArrayLike) -> Array:
     the randomness there is.
 
     Holds for logits of any finite size, and for any u, the largest number below 1 included: there
-    is always an action, and never one whose probability is 0, rounded or not. Where u is a
+    is always an action, and never one whose probability is 0 or rounds to 0. Where u is a
     cumulative probability to the last bit, rounding decides between the two neighbours.
 
     Derivation: an action of probability 0 does not raise the cumulative probability, so it is not
-    the first to exceed u. The exponentials need not be divided by their sum, u is a share of it
-    instead. They are divided by A, which the sum never exceeds: what rounds to 0 as a probability
-    is 0 here too. And some action always exceeds u, because u times the last cumulative sum is
-    rounded to less than that for every u below 1.
+    the first to exceed u. Dividing every exponential by their sum is unnecessary: the running sums
+    are compared with u times the last one. They are divided by A instead, and A ≥ the sum, so an
+    action whose probability rounds to 0 also has a 0 here. Some running sum always exceeds u times
+    the last one, S, because in floating point u · S < S for every u < 1.
     """
     z = _shift(logits)  # (N, A)
     e = np.exp(z) / z.shape[1]  # (N, A)
@@ -269,9 +300,9 @@ def gumbel_max(logits: ArrayLike, noise: ArrayLike) -> Array:
 
     Shapes: logits (N, A), noise (N, A) standard Gumbel -> (N,) int64.
 
-    The same distribution as that of `categorical_sample` in two operations instead of ten, which
-    counts where a few rows are drawn at every step. With P(noise ≤ x) = exp(-exp(-x)), action a is
-    the largest with probability
+    The same distribution as that of `categorical_sample` in two operations instead of ten (the
+    noise aside), which matters when only a few rows are drawn per step. With
+    P(noise ≤ x) = exp(-exp(-x)), action a is the largest, at the value x, with probability
 
         ∫ exp(z_a - x) exp(-exp(z_a - x)) Π_{b≠a} exp(-exp(z_b - x)) dx = exp(z_a) / Σ_b exp(z_b)
 
@@ -292,10 +323,10 @@ def categorical_fisher(logits: ArrayLike, v: ArrayLike) -> Array:
 
     Holds for logits of any finite size.
 
-    Derivation: F = E[∇log p ∇log pᵀ] with ∇log p_b = u_b - p, where u_b is the b-th unit vector,
-    gives Σ_b p_b (u_b - p)(u_b - p)ᵀ = diag p - p pᵀ, which is also the Hessian of KL(old ‖ new)
-    at new = old, and the Jacobian of the softmax: symmetric, so its product with v is the
-    softmax's backward.
+    Derivation: F = E[∇log p ∇log pᵀ], with the gradient by the logits, ∇log p_b = u_b - p, where
+    u_b is the b-th unit vector, gives Σ_b p_b (u_b - p)(u_b - p)ᵀ = diag p - p pᵀ, which is also
+    the Hessian of KL(old ‖ new) at new = old, and the Jacobian of the softmax: symmetric, so its
+    product with v is the softmax's backward.
 
     Source: Amari 1998; Schulman et al. 2015, appendix C.
     """

@@ -9,7 +9,8 @@ random, and every entry of every gradient is compared with the derivative of the
     central difference    (f(x + h) - f(x - h)) / 2h   works for any forward, to about ten digits
 
 The cotangent is never all ones. The outputs of a softmax, say, sum to 1 whatever goes in: for a
-cotangent of ones the right gradient is 0, and so is a wrong one times any factor.
+cotangent of ones the right gradient is 0, and so is any multiple of it: a wrong factor would go
+unseen.
 
 The error of a gradient is max|yours - numeric| / max|numeric|, both over all entries of one array.
 Rounding is of the size of the largest entry in all of them, so an entry that is small because
@@ -60,7 +61,7 @@ Backward = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class GradientResult:
-    """The verdict on the gradient of one argument; `message` says what is wrong, and is else empty.
+    """The verdict on the gradient of one argument; `message` says what is wrong, if anything is.
 
     An error is nan where there was nothing to compare.
     """
@@ -90,7 +91,8 @@ def check_gradient(
 
     `wrt` names the differentiable arguments in the order in which `backward` returns their
     gradients; without it they are all floating arrays, and lists of them, among `args`. `names`
-    are the arguments' names and `function` that of the whole; both are else asked of `forward`.
+    are the arguments' names and `function` that of the whole; by default both are taken from
+    `forward`.
 
     A numeric gradient of (almost) 0 is a failure: at such a point the check would prove nothing.
     """

@@ -1,8 +1,8 @@
 """The Gaussian policy over continuous actions: independent normals, one per action dimension.
 
 The mean comes from the network, (N, A); the log standard deviation is one vector of parameters,
-(A,), the same in every state. With z = (a - mean) / std, every derivative of the log-probability
-follows from
+(A,), the same in every state (Schulman et al. 2015, appendix D). With z = (a - mean) / std the
+log-probability is -½ z² - log_std and a constant, so every derivative of it follows from
 
     ∂z / ∂mean = -1 / std        ∂z / ∂log_std = -z
 """
@@ -14,6 +14,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .categorical import exp_remainder
 from .shapes import Array, Cache, expect_ndim, expect_shape, floats, number
 
 __all__ = [
@@ -35,9 +36,10 @@ def gaussian_log_prob(
 
         log π(a|s) = Σ_j ( -½ z_j² - log_std_j - ½ log 2π ),    z = (actions - mean) / std
 
-    Shapes: mean (N, A), log_std (A,), actions (N, A) -> (N,). std = exp(log_std), without limits.
+    Shapes: mean (N, A), log_std (A,), actions (N, A) -> (N,). std = exp(log_std), without limits
+    but those of the dtype for std and 1 / std.
 
-    Derivation: ∂(-½ z²)/∂mean = z / std and ∂(-½ z²)/∂log_std = z², hence
+    Derivation: ∂(-½ z²)/∂mean = z / std, ∂(-½ z²)/∂log_std = z², ∂(-log_std)/∂log_std = -1, hence
 
         dmean_nj   = dlog_prob_n z_nj / std_j
         dlog_std_j = Σ_n dlog_prob_n (z_nj² - 1)
@@ -97,13 +99,18 @@ def gaussian_kl(
     the action dimensions j, with std = exp(log_std) and old_std = exp(old_log_std). The old policy
     is data: there is no gradient with respect to it.
 
-    Derivation, with moved = (mean - old_mean) / std and
-    q = (old_std / std)² + moved²:
+    Derivation: the mean under the old policy of log old - log new, where the mean of
+    (a - mean)² is old_std² + (mean - old_mean)². With moved = (mean - old_mean) / std and
+    q = (old_std / std)² + moved², of which ∂q/∂log_std is -2 q,
 
         dmean_nj   = dkl_n moved_nj / std_j
         dlog_std_j = Σ_n dkl_n (1 - q_nj)
 
-    Source: the expectation of log old - log new, term by term; direction of Schulman et al. 2015.
+    Between policies that are close q - 1 and 2 log(old_std / std) cancel. With x for the latter
+
+        KL = ½ Σ_j ( exp(x) - 1 - x + moved² ),        q - 1 = exp(x) - 1 + moved²
+
+    Source: direction and policy of Schulman et al. 2015, eq. 12 and appendix D.
     """
     old_mean, old_log_std, mean, log_std = floats(old_mean, old_log_std, mean, log_std)
     expect_ndim("mean", mean, "NA")
@@ -112,21 +119,20 @@ def gaussian_kl(
     expect_shape("log_std", log_std, (mean.shape[1],), "mean", mean)
     inverse_std = np.exp(-log_std)  # (A,)
     moved = (mean - old_mean) * inverse_std  # (N, A)
-    log_ratio = old_log_std - log_std  # (A,), log(old_std / std)
-    q = np.exp(2 * log_ratio) + moved * moved  # (N, A)
-    # expm1 keeps every digit where the two policies are close
-    kl = 0.5 * (np.expm1(2 * log_ratio) - 2 * log_ratio + moved * moved).sum(axis=1)  # (N,)
-    return kl, (moved, q, inverse_std)
+    x = 2 * (old_log_std - log_std)  # (A,), log of (old_std / std)²
+    kl = 0.5 * (exp_remainder(x) + moved * moved).sum(axis=1)  # (N,)
+    q_less_1 = np.expm1(x) + moved * moved  # (N, A)
+    return kl, (moved, q_less_1, inverse_std)
 
 
 def gaussian_kl_backward(dkl: ArrayLike, cache: Cache) -> tuple[Array, Array]:
     """Gradients `dmean, dlog_std` of `gaussian_kl` with respect to the new policy."""
-    moved, q, inverse_std = cache
-    dkl, moved, q, inverse_std = floats(dkl, moved, q, inverse_std)
+    moved, q_less_1, inverse_std = cache
+    dkl, moved, q_less_1, inverse_std = floats(dkl, moved, q_less_1, inverse_std)
     expect_shape("dkl", dkl, (len(moved),), "mean", moved)
     # forward: kl = Σ log_std - old_log_std + ½ q - ½
     dmean = dkl[:, None] * moved * inverse_std  # (N, A)
-    dlog_std = dkl @ (1 - q)  # (A,)
+    dlog_std = -(dkl @ q_less_1)  # (A,)
     return dmean, dlog_std
 
 

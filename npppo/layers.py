@@ -1,8 +1,9 @@
 """The network: linear layers and activations, each forward followed by its backward.
 
 A forward returns `(out, cache)`. Its backward takes `dout` = d loss / d out for some scalar loss
-and returns d loss / d input for every input, by the chain rule. `dx` means ∂ loss / ∂x and nothing
-else; the derivative of anything else is written out with ∂.
+and returns d loss / d input for every input, by the chain rule. `dx` means ∂ loss / ∂x and, but in
+`mlp_jvp`, nothing else; the derivative of anything else is written out with ∂. `loss` is the scalar
+at the very end: the gradient `dloss` of a loss function is 1 if it is that function's own result.
 
 A public function checks its arguments and leaves the arithmetic to an unchecked one (`_linear`,
 `mlp_unchecked`), so that `mlp`, which runs many of them, checks once.
@@ -39,14 +40,14 @@ def linear(x: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Array, Cache]:
 
     Shapes: x (N, D), W (D, M), b (M,) -> y (N, M).
 
-    Derivation, with y_nm = sum_d x_nd W_dm + b_m and dy = d loss / dy:
+    Derivation, with y_nm = Σ_k x_nk W_km + b_m and dy = d loss / dy:
 
-        dx_nd = sum_m dy_nm W_dm        dx = dy Wᵀ
-        dW_dm = sum_n x_nd dy_nm        dW = xᵀ dy
-        db_m  = sum_n dy_nm             db = 1ᵀ dy
+        dx_nk = Σ_m dy_nm W_km        dx = dy Wᵀ
+        dW_km = Σ_n x_nk dy_nm        dW = xᵀ dy
+        db_m  = Σ_n dy_nm             db = 1ᵀ dy
 
     Raises ValueError where the shapes do not fit together.
-    Source: Goodfellow et al. 2016, *Deep Learning*, section 6.5.
+    Source: Goodfellow et al. 2016, *Deep Learning*, section 6.5.6.
     """
     x, W, b = floats(x, W, b)
     expect_ndim("x", x, "ND")
@@ -55,7 +56,7 @@ def linear(x: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[Array, Cache]:
 
 
 def _linear(x: Array, W: Array, b: Array) -> tuple[Array, Cache]:
-    # x.dot(W) rather than x @ W: less overhead, and far faster where M is 1
+    # x.dot(W) rather than x @ W: less overhead
     y = x.dot(W)  # (N, M)
     y += b
     return y, (x, W)
@@ -71,7 +72,8 @@ def linear_backward(dy: ArrayLike, cache: Cache) -> tuple[Array, Array, Array]:
 
 def _linear_dx(dy: Array, cache: Cache) -> Array:
     _, W = cache
-    # forward: y = x W + b. BLAS is faster on a copy of Wᵀ than on a transposed view of W
+    # forward: y = x W + b. @ would be some ten times slower where M is 1, and some BLAS kernels
+    # are slower on a transposed view of W than on a copy
     dx: Array = dy.dot(W.T.copy())  # (N, D)
     return dx
 
@@ -102,7 +104,7 @@ def tanh(x: ArrayLike) -> tuple[Array, Cache]:
 
 
 def _tanh(x: Array) -> tuple[Array, Cache]:
-    y = np.tanh(x)  # as x
+    y = np.tanh(x)  # same shape as x
     return y, (y,)
 
 
@@ -117,14 +119,14 @@ def tanh_backward(dy: ArrayLike, cache: Cache) -> Array:
 def _tanh_backward(dy: Array, cache: Cache) -> Array:
     (y,) = cache
     # forward: y = tanh(x), with the slope 1 - y²
-    dx: Array = dy * (1 - y * y)  # as x
+    dx: Array = dy * (1 - y * y)  # same shape as x
     return dx
 
 
 def relu(x: ArrayLike) -> tuple[Array, Cache]:
     """Rectifier max(x, 0), element by element; any shape.
 
-    Derivation: the slope is 1 where x > 0 and 0 where x < 0.
+    Derivation: the slope is 1 where x > 0 and 0 where x < 0: dx = dy [x > 0].
     Convention at the kink: the derivative at exactly 0 is 0.
     """
     (x,) = floats(x)
@@ -132,7 +134,7 @@ def relu(x: ArrayLike) -> tuple[Array, Cache]:
 
 
 def _relu(x: Array) -> tuple[Array, Cache]:
-    active = ~(x.real <= 0)  # as x, bool; not x > 0, so that nan stays nan
+    active = ~(x.real <= 0)  # same shape as x, bool; not x > 0, so that nan stays nan
     return np.where(active, x, 0), (active,)
 
 
@@ -147,7 +149,7 @@ def relu_backward(dy: ArrayLike, cache: Cache) -> Array:
 def _relu_backward(dy: Array, cache: Cache) -> Array:
     (active,) = cache
     # forward: y = x where x > 0, else 0
-    return np.where(active, dy, 0)  # as x
+    return np.where(active, dy, 0)  # same shape as x
 
 
 Forward = Callable[[Array], tuple[Array, Cache]]
@@ -169,11 +171,14 @@ def mlp(x: ArrayLike, params: Layers, activation: str = "tanh") -> tuple[Array, 
 
     Shapes: x (N, D), params [(W, b), ...] -> (N, M) with M the width of the last layer.
 
-    A layer makes h W + b of its input h, which is x or what the layer before makes of its own,
-    after the activation: "tanh", or "relu" with derivative 0 at 0. One layer alone has none.
+    Layer k makes z_k = h_k W_k + b_k of its input, h_1 = x and h_{k+1} = act(z_k). The activation
+    act is "tanh", or "relu" with derivative 0 at 0. The last z_k is the output, so that one layer
+    alone has no activation.
 
-    Derivation: the network is y = f_L(... f_2(f_1(x))), each f a layer, so the chain rule is to
-    run the layers' backwards in reverse order, each fed with what the one above it sent down.
+    Derivation: the chain rule runs the layers' backwards in reverse order, each fed with what the
+    one above it sent down. The last dz_k is dy, then
+
+        dW_k = h_kᵀ dz_k        db_k = 1ᵀ dz_k        dz_{k-1} = dz_k W_kᵀ · act'(z_{k-1})
 
     Raises ValueError for an empty `params`, an unknown `activation`, layers that do not fit.
     Source: Rumelhart, Hinton & Williams 1986.
@@ -263,8 +268,10 @@ def mlp_jvp(x: ArrayLike, params: Layers, dparams: Layers, activation: str = "ta
         dy = dh W + h dW + db           dy = act'(h) dh
 
     The activation acts element by element, so act'(h) dh is what its backward computes.
-    For Fisher-vector products without a second derivative (Pearlmutter 1994), as natural-gradient
-    methods such as TRPO need them; PPO does not.
+    For Fisher-vector products without a second derivative, Jᵀ F J v with J v from here, F of
+    `categorical_fisher` and Jᵀ of `mlp_backward`, as TRPO needs them; PPO does not.
+
+    Source: Pearlmutter 1994 (forward mode); Schraudolph 2002, Schulman et al. 2015, appendix C.1.
     """
     act, act_backward = _activation(activation)
     if len(dparams) != len(params):
@@ -300,7 +307,7 @@ def orthogonal(rng: np.random.Generator, shape: tuple[int, int], gain: float) ->
     by the sign of R's diagonal entry makes the decomposition unique and Q uniform (Haar).
 
     Raises ValueError unless `shape` has two entries.
-    Source: Saxe et al. 2013, section 3; Mezzadri 2007, "A correct and efficient algorithm".
+    Source: Saxe et al. 2013, section 3; Mezzadri 2007, section "A Correct and Efficient Algorithm".
     """
     if len(shape) != 2:
         raise ValueError(f"shape is {tuple(shape)}, expected two entries (D, M)")

@@ -1,10 +1,13 @@
 """The losses of PPO, each a mean over the batch that is minimised, and what to watch meanwhile.
 
 The story in four steps. The policy-gradient loss may be used for one step only: its gradient
-is right at the policy that drew the data. The importance ratio corrects for a policy that has
-moved since, so that a batch can be used again; but the further it moves, the less the sample
-says. Clipping removes the reason to move the ratio further than 1 ± clip. The whole loss adds
-the value function's error and a bonus for entropy.
+is right at the policy that drew the data. The importance ratio corrects for the actions that a
+policy which has moved since would take, so that a batch can be used again; but it does not correct
+for the states that it would visit, and the further it moves, the less the sample says. Clipping
+removes the reason to move the ratio further than 1 ± clip. The whole loss adds the value function's
+error and a bonus for entropy.
+
+A mean over no rows is nan, and its gradient is empty.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from numpy.typing import ArrayLike
 from .categorical import (
     categorical_evaluate,
     categorical_evaluate_backward,
+    exp_remainder,
 )
-from .shapes import Array, Cache, expect_ndim, expect_shape, floats, number
+from .shapes import Array, Cache, expect_ndim, expect_shape, floats, number, power_of_2
 
 __all__ = [
     "importance_ratio",
@@ -46,9 +50,13 @@ def importance_ratio(log_prob: ArrayLike, old_log_prob: ArrayLike) -> tuple[Arra
     Shapes: log_prob (N,), old_log_prob (N,) -> (N,). The old policy is data: there is no gradient
     with respect to it.
 
+    It makes the old policy's samples speak for the new one: in a state s, the mean of r A over the
+    actions of π_old is Σ_a π_old(a|s) r A = Σ_a π(a|s) A, that of A over the actions of π. The
+    states remain those that π_old has visited.
+
     Holds also where both probabilities underflow to 0.
 
-    Derivation: ∂exp(u)/∂u = exp(u), hence dlog_prob = dratio · ratio.
+    Derivation: ∂exp(x)/∂x = exp(x), hence dlog_prob = dratio · ratio.
     Source: Schulman et al. 2017, section 3.
     """
     log_prob, old_log_prob = floats(log_prob, old_log_prob)
@@ -74,7 +82,9 @@ def policy_gradient_loss(log_prob: ArrayLike, advantages: ArrayLike) -> tuple[Ar
     Shapes: log_prob (N,), advantages (N,) -> (). The advantages are used as given, not normalised,
     and are data: there is no gradient with respect to them.
 
-    Its value says nothing about how good the policy is; only its gradient does.
+    Its value says nothing about how good the policy is; only its gradient does. That is the
+    score function's identity, ∇ Σ_a π A = Σ_a ∇π A = Σ_a π ∇log π A. It is also the gradient of the
+    ratio's mean r A at r = 1, where PPO's first step starts.
 
     Derivation: linear in log_prob, hence dlog_prob_i = -dloss A_i / N.
     Source: Williams 1992; Schulman et al. 2017, eq. 2, negated.
@@ -104,12 +114,13 @@ def clipped_surrogate_loss(
     given, not normalised. There is a gradient with respect to log_prob only.
 
     A move in the wrong direction always counts in full (r A is kept, and its gradient leads back),
-    but there is nothing to gain from making a good action likelier than (1 + clip) times, or a bad
-    one rarer than (1 - clip) times.
+    but there is nothing to gain from making a good action more than 1 + clip times as likely as
+    before, or a bad one less than 1 - clip times as likely.
 
-    Derivation: which branch the minimum takes, and with it the gradient, depends on sign and side:
+    Derivation: which branch the minimum takes, and with it the gradient, depends on the sign of A
+    and on the side of the band 1 - clip ≤ r ≤ 1 + clip on which r lies:
 
-                    r < 1 - clip        inside          r > 1 + clip
+                    r < 1 - clip        in the band     r > 1 + clip
         A > 0       r A                 equal           clipped: 0
         A < 0       clipped: 0          equal           r A
 
@@ -118,8 +129,8 @@ def clipped_surrogate_loss(
 
         dlog_prob_i = -dloss/N · r_i A_i   where r_i A_i ≤ c_i A_i, else 0
 
-    Convention at the kink: on a tie the unclipped branch r A wins, so that the gradient flows at
-    r = 1 ± clip exactly, and inside the band without a case of its own.
+    Convention at the kink: on a tie the unclipped branch r A wins, so the gradient flows at
+    r = 1 ± clip. In the band both branches are equal and the same rule covers it.
 
     Source: Schulman et al. 2017, eq. 7, negated.
     """
@@ -184,8 +195,8 @@ def clipped_value_loss(
         dvalues_i = dloss/N · (values_i - targets_i)   where the first ≥ the second, else 0
 
     Conventions at the kinks: on a tie the unclipped square wins. Inside the band and at its
-    bounds, |values - old_values| ≤ clip, the two tie and the gradient passes; c is values there,
-    whatever old_values + (values - old_values) is rounded to.
+    bounds, |values - old_values| ≤ clip, the two tie and the gradient passes: there c equals
+    values exactly, and rounding in old_values + (values - old_values) must not break the tie.
 
     Source: Huang et al. 2022, detail 9 (from OpenAI Baselines; not in the paper).
     """
@@ -199,9 +210,10 @@ def clipped_value_loss(
     error = values - targets  # (N,)
     # c - target written so that inside the band it is v - target to the last bit: a tie
     clipped_error = error + (bounded - step)  # (N,)
-    square, clipped_square = error * error, clipped_error * clipped_error  # (N,), (N,)
-    flows = square.real >= clipped_square.real  # (N,) bool
-    return 0.5 * np.where(flows, square, clipped_square).sum() / len(error), (error, flows)
+    # not the squares, which tie where they underflow or overflow
+    flows = abs(error.real) >= abs(clipped_error.real)  # (N,) bool
+    larger = np.where(flows, error, clipped_error)  # (N,)
+    return 0.5 * (larger * larger).sum() / len(error), (error, flows)
 
 
 def clipped_value_loss_backward(dloss: float, cache: Cache) -> Array:
@@ -248,7 +260,7 @@ def ppo_objective(
     where they are missing.
 
     Derivation: a sum, so each term's backward gets its own factor; the mean entropy sends
-    -ent_coef / N to each row.
+    -dloss ent_coef / N to each row, or -dloss ent_coef to an entropy of shape ().
     Source: Schulman et al. 2017, eq. 9, negated.
     """
     policy_term, policy_cache = clipped_surrogate_loss(log_prob, old_log_prob, advantages, clip)
@@ -303,7 +315,7 @@ def ppo_loss(
 
         loss = surrogate + vf_coef · error - ent_coef · entropy
 
-        surrogate = -1/N Σ_i min(r_i A_i, c_i A_i)         A = advantages, as given
+        surrogate = -1/N Σ_i min(r_i Â_i, c_i Â_i)         Â = advantages, as given
         error     = 1/(2N) Σ_i (values_i - targets_i)²
         entropy   = 1/N Σ_i H_i                            H = -Σ_a π(a|s) log π(a|s)
 
@@ -316,13 +328,14 @@ def ppo_loss(
 
     Holds for logits of any finite size, as each of its parts does.
 
-    Convention at the kink: on a tie the unclipped branch r A wins, and the gradient flows.
+    Convention at the kink: on a tie the unclipped branch r Â wins, and the gradient flows.
 
-    Derivation: `ppo_objective`, which training calls because it serves every policy, on top of the
-    logits. These reach the loss on two ways, through log π(a|s) and through the entropy, so their
-    gradient is the sum of what comes back on both.
+    Derivation: `ppo_objective`, which training uses because it takes any policy's
+    log-probabilities, applied to the softmax's log-probability and entropy. The logits reach the
+    loss by two paths, so their gradient is the sum over both.
 
-    Source: Schulman et al. 2017, eq. 9, negated.
+    Source: Schulman et al. 2017, eq. 9, negated, with ε = clip, c₁ = vf_coef / 2 (its squared error
+    has no ½) and c₂ = ent_coef.
     """
     logits, values, old_log_prob, advantages, targets = floats(
         logits, values, old_log_prob, advantages, targets
@@ -357,16 +370,16 @@ def approx_kl(log_prob: ArrayLike, old_log_prob: ArrayLike) -> Array:
     Shapes: log_prob (N,), old_log_prob (N,) -> (). r = exp(log_prob - old_log_prob).
 
     Holds also where both probabilities underflow to 0. Unbiased like the plain mean of -log r, but
-    never negative and of lower variance: r - 1 has mean 0 and cancels most of the noise.
+    never negative; and of much lower variance where the policies are close, which is where PPO uses
+    it: r - 1 has mean 0 and cancels most of the noise. Where the new policy likes what the old one
+    hardly tried, the variance is far higher.
 
     Source: Schulman 2020, *Approximating KL divergence*, the estimator k3.
     """
     log_prob, old_log_prob = floats(log_prob, old_log_prob)
     expect_ndim("log_prob", log_prob, "N")
     expect_shape("old_log_prob", old_log_prob, log_prob.shape, "log_prob", log_prob)
-    log_ratio = log_prob - old_log_prob  # (N,)
-    # expm1(x) = exp(x) - 1 keeps its digits where the ratio is close to 1
-    kl: Array = (np.expm1(log_ratio) - log_ratio).sum() / len(log_ratio)
+    kl: Array = exp_remainder(log_prob - old_log_prob).sum() / len(log_prob)
     return kl
 
 
@@ -395,17 +408,15 @@ def explained_variance(values: ArrayLike, targets: ArrayLike) -> Array:
     values, targets = floats(values, targets)
     expect_ndim("values", values, "N")
     expect_shape("targets", targets, values.shape, "values", values)
-    # less the first, so that equal targets give exactly 0; each in units of its largest entry, so
-    # that nothing tiny underflows when squared
-    spread = targets - targets[:1]  # (N,)
-    unit = abs(spread).max(initial=0)
-    if unit == 0:
+    # each in units of its own, so that no difference and no square leaves the dtype's range
+    target_unit, unit = power_of_2(targets), power_of_2(targets, values)
+    spread = targets / target_unit  # (N,)
+    spread = spread - spread[:1]  # (N,), exactly 0 where all targets are equal
+    if not spread.any():
         return np.asarray(np.nan, targets.dtype)
-    residual = targets - values  # (N,)
+    residual = targets / unit - values / unit  # (N,)
     residual = residual - residual[:1]  # (N,)
-    residual_unit = abs(residual).max() or unit
+    ratio = min(unit / target_unit, float(np.finfo(targets.dtype).max))
     with np.errstate(over="ignore"):
-        ratio = residual_unit / unit
-        share: Array = ratio * ratio * (residual / residual_unit).var() / (spread / unit).var()
-    explained: Array = 1 - share
+        explained: Array = 1 - ratio * (ratio * residual.var()) / spread.var()
     return explained

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .shapes import Array, expect_ndim, expect_shape, floats, number
+from .shapes import Array, expect_ndim, expect_shape, floats, number, power_of_2
 
 __all__ = [
     "clip_grad_norm",
@@ -30,27 +30,25 @@ def clip_grad_norm(grads: Sequence[ArrayLike], max_norm: float) -> tuple[list[Ar
     zero. Nothing is added to the norm, however small it is.
 
     Raises ValueError for a negative `max_norm`.
-    Source: Pascanu et al. 2013, algorithm 1.
+    Source: Pascanu et al. 2013, algorithm 1; in PPO Huang et al. 2022, detail 11.
     """
     arrays = [floats(grad)[0] for grad in grads]
-    norm = _norm(arrays)
     max_norm = number("max_norm", max_norm)
     if max_norm < 0:
         raise ValueError(f"max_norm is {max_norm}, expected 0 or more")
-    scale = max_norm / norm if norm > max_norm else 1.0
-    return [array * scale for array in arrays], norm
+    unit, norm = 1.0, _norm(arrays)
+    if not 1e-15 < norm < 1e15:  # the squares may have left the range of the dtype
+        unit = power_of_2(*arrays)
+        norm = _norm([array.astype(np.float64) / unit for array in arrays])
+    if not unit * norm > max_norm:
+        return [array.copy() for array in arrays], unit * norm
+    if unit != 1:  # first, because max_norm / (unit · norm) may be too small to have all its digits
+        arrays = [array / unit for array in arrays]
+    return [array * (max_norm / norm) for array in arrays], unit * norm
 
 
 def _norm(arrays: Sequence[Array]) -> float:
-    total = sum(float(np.vdot(array, array).real) for array in arrays)
-    if 1e-30 < total < 1e30 or math.isnan(total):
-        return math.sqrt(total)
-    # the squares may have left the range of the dtype: in units of the largest entry they do not
-    largest = max((float(abs(array).max(initial=0)) for array in arrays), default=0.0)
-    if largest == 0 or not math.isfinite(largest):
-        return largest
-    units = [array.astype(np.float64) / largest for array in arrays]
-    return largest * math.sqrt(sum(float(np.vdot(unit, unit)) for unit in units))
+    return math.sqrt(sum(float(np.vdot(array, array).real) for array in arrays))
 
 
 def sgd_step(param: ArrayLike, grad: ArrayLike, lr: float) -> Array:
@@ -74,7 +72,8 @@ def adam_step(
 ) -> tuple[Array, Array, Array]:
     """One step of Adam; returns the new `param, m, v`.
 
-    The step goes along the average of all gradients so far, in units of their root mean square:
+    The step goes against the gradients' average, in units of their root mean square; the older a
+    gradient, the less it counts in both:
 
         param_t = param_{t-1} - lr · m̂ / (√v̂ + ε)
 
@@ -86,17 +85,18 @@ def adam_step(
 
     Shapes: any, param, grad, m and v alike -> three of the same.
 
-    Derivation: the last gradient taken out, the sum over those before is β times the old one, which
-    therefore is all that need be kept:
+    Derivation: without its newest term each sum is β times the previous one, so the previous one is
+    all that must be stored:
 
         m ← β₁ m + (1 - β₁) g
         v ← β₂ v + (1 - β₂) g²
 
-    The weights (1 - β) β^{t-k} of an average should add up to 1, but add up to 1 - β^t, the share
-    that has been filled so far: m̂ and v̂ are divided by it.
+    The weights (1 - β) β^{t-k} of an average should add up to 1. These add up to 1 - β^t, less than
+    1 while t is small, so m and v are divided by it, which gives m̂ and v̂.
 
-    Convention: ε outside the root, added to the corrected √v̂. (TensorFlow 1 adds it to √v, which
-    is another number in the first steps.)
+    Convention: ε outside the root, added to the corrected √v̂. (TensorFlow and Keras add it to the
+    uncorrected √v, as the paper does just before section 2.1. That is 1 / √(1 - β₂^t) times as
+    much: for β₂ = 0.999 30 times at first, 3 times after 100 steps, as much after some thousand.)
 
     Raises ValueError for a step below 1.
     Source: Kingma & Ba 2015, algorithm 1.
@@ -136,14 +136,15 @@ def conjugate_gradient(
 
     By the method of conjugate gradients from x = 0: after k iterations x minimises ½ xᵀA x - bᵀx
     over the span of b, A b, …, A^{k-1} b. It stops as soon as ‖b - A x‖ ≤ tolerance · ‖b‖, at the
-    latest after `iterations`, which may be fewer or more than D. b = 0 gives 0, and 0 is never
-    divided by 0. A is used as it is, without damping.
+    latest after `iterations`, which may be fewer or more than D. b - A x is not computed anew but
+    kept up to date, so rounding gathers in it. b = 0 gives 0, and 0 is never divided by 0. A is
+    used as it is, without damping.
 
     For natural-gradient steps, as TRPO takes them with A the Fisher matrix; PPO does not need it.
 
-    Derivation: the gradient of ½ xᵀA x - bᵀx is -r, with the residual r = b - A x. The directions
-    p are residuals, each made A-conjugate to those before it; then the minimum along p is the
-    minimum over all of them, and D exact steps would do:
+    Derivation: the gradient of ½ xᵀA x - bᵀx is -r, with the residual r = b - A x. Each direction
+    p is the current residual made A-conjugate to the previous directions p' (pᵀA p' = 0). A step
+    along p then leaves the minima along the earlier directions as they are, so D exact steps do:
 
         α = rᵀr / pᵀA p           x ← x + α p            r ← r - α A p
         β = r_newᵀr_new / rᵀr     p ← r_new + β p        starting from x = 0, r = p = b
@@ -156,7 +157,7 @@ def conjugate_gradient(
     unit = abs(b).max(initial=0)
     if unit == 0:
         return x
-    # A is linear, so b is solved for in units of its largest entry: no square can underflow
+    # A is linear, so b is solved for in units of its largest entry: ‖b‖² stays in the dtype's range
     r = b / unit  # (D,), the residual b - A x in these units
     p = r  # (D,)
     rr = r @ r
@@ -184,6 +185,7 @@ def linear_schedule(start: float, end: float, fraction: float) -> float:
 
     `fraction` is the share of the training that is done. Both ends are met exactly.
     Raises ValueError for a fraction outside [0, 1].
+    Source: in PPO Huang et al. 2022, detail 4.
     """
     if not 0 <= fraction <= 1:
         raise ValueError(f"fraction is {fraction}, expected a number from 0 to 1")

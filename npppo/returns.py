@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .shapes import Array, expect_ndim, expect_shape, flags, floats, number
+from .shapes import Array, expect_ndim, expect_shape, flags, floats, number, power_of_2
 
 __all__ = [
     "discounted_returns",
@@ -46,14 +46,15 @@ def discounted_returns(
     Flags are bool; 0/1 integers or floats mean the same. Where both are set, `terminated` wins.
     Shapes: all (T, E) -> (T, E).
 
-    Derivation: what follows r_t in the sum is γ times the sum one row further down, if there is
-    one, so that the rows are done from the last to the first:
+    Derivation: all but the first term is γ times the next row's sum, if the episode goes on. So the
+    rows are computed from the last to the first:
 
         R_t = r_t + γ ·  0              where terminated
                          V(s_{t+1})     where truncated, and at the last row
                          R_{t+1}        elsewhere
 
-    Source: Sutton & Barto 2018, eq. 3.9; the bootstrap at a time limit is Pardo et al. 2018, eq. 6.
+    Source: Sutton & Barto 2018, eq. 7.1, where a reward has the index of the next state; the
+    bootstrap at a time limit is Pardo et al. 2018, eq. 6.
     """
     rewards, next_values = floats(rewards, next_values)
     terminated, truncated = _episode_ends(rewards, terminated, truncated)
@@ -61,9 +62,11 @@ def discounted_returns(
     gamma = number("gamma", gamma)
 
     returns = np.empty_like(rewards)  # (T, E)
-    following = next_values[-1:]  # (1, E), then (E,); a slice, lest T = 0 be a special case
+    cut = truncated.copy()  # (T, E) bool
+    cut[-1:] = True  # the last row is cut like a truncation; T = 0 has none
+    following = np.zeros(rewards.shape[1], rewards.dtype)  # (E,)
     for t in reversed(range(len(rewards))):
-        following = np.where(truncated[t], next_values[t], following)  # (E,)
+        following = np.where(cut[t], next_values[t], following)  # (E,)
         following = np.where(terminated[t], 0, following)  # (E,)
         returns[t] = rewards[t] + gamma * following
         following = returns[t]
@@ -92,16 +95,18 @@ def gae(
     Flags are bool; 0/1 integers or floats mean the same. Where both are set, `terminated` wins.
     Shapes: all (T, E) -> (T, E). The targets of the value function are `advantages + values`.
 
-    λ = 0 leaves the TD error δ (low variance, biased by V); λ = 1 telescopes to the discounted
-    return minus V(s_t) (high variance; biased only by the bootstrap where rewards stop).
+    It is the mean, with weights (1 - λ) λ^{k-1}, of the advantages that look k steps ahead before
+    they trust V. λ = 0 leaves the TD error δ (low variance, biased by V). λ = 1 telescopes to the
+    discounted return minus V(s_t) (high variance; biased only by the bootstrap where rewards stop),
+    as inside an episode next_values[t] is values[t+1]: they differ at its end and in row T-1 only.
 
-    Derivation: without its first term the sum is γλ times the sum one row further down, if the
-    episode has one, so that the rows are done from the last to the first:
+    Derivation: all but the first term is γλ times the next row's sum, if the episode goes on. So
+    the rows are computed from the last to the first:
 
         A_t = δ_t + γλ [neither terminated nor truncated] A_{t+1}
 
-    Source: Schulman et al. 2016, eq. 16. The exponent of the last term is T-1-t; eq. 11 of
-    Schulman et al. 2017 prints T-t+1.
+    Source: Schulman et al. 2016, eq. 16; Huang et al. 2022, detail 5. The exponent of the
+    last term is T-1-t; eq. 11 of Schulman et al. 2017 prints T-t+1.
     """
     rewards, values, next_values = floats(rewards, values, next_values)
     terminated, truncated = _episode_ends(rewards, terminated, truncated)
@@ -140,17 +145,26 @@ def normalize_advantages(advantages: ArrayLike, eps: float = 1e-8) -> Array:
     shape. std is the population's (divided by the number of entries, not by one less), so that a
     single entry gives 0 and not nan; a constant batch gives 0 as well.
 
-    PPO normalises each minibatch (Huang et al. 2022, detail 7).
+    PPO normalises each minibatch (Huang et al. 2022, detail 7). No gradient flows through the
+    advantages, nor through their mean and std: they come from the old policy and are data.
     """
     (advantages,) = floats(advantages)
-    n = max(1, advantages.size)
+    eps = number("eps", eps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred, std = _centred(advantages)
+    if not 1e-15 < std < 1e15:  # sums or squares may have left the dtype's range
+        unit = power_of_2(advantages)
+        centred, std = _centred(advantages.astype(np.float64) / unit)
+        eps /= unit
+    scale = std + eps
+    normalized = np.zeros_like(centred) if scale == 0 else centred / scale
+    return normalized.astype(advantages.dtype, copy=False)
+
+
+def _centred(a: Array) -> tuple[Array, float]:
+    """The entries of `a` less their mean, and their standard deviation."""
+    n = max(1, a.size)
     # less the first entry: what is constant is then exactly 0
-    centred = advantages - (advantages.item(0) if advantages.size else 0.0)
+    centred = a - (a.item(0) if a.size else 0.0)
     centred -= centred.sum() / n
-    std = math.sqrt(float(np.vdot(centred, centred)) / n)
-    if not 1e-15 < std < 1e15:  # the squares may have left the dtype's range
-        unit = float(abs(centred).max(initial=0)) or 1.0
-        units = centred.astype(np.float64) / unit
-        std = unit * math.sqrt(float(np.vdot(units, units)) / n)
-    scale = std + number("eps", eps)
-    return np.zeros_like(centred) if scale == 0 else centred / scale
+    return centred, math.sqrt(float(np.vdot(centred, centred)) / n)

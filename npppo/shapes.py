@@ -2,13 +2,16 @@
 
 Letters used in every shape comment of the package:
 
-    N  samples          T  time steps      D  input features
-    A  actions, or      E  environments    M  output features
-       action dimensions
+    N  samples          T  time steps      D  input features, or unknowns
+    A  actions, or      E  environments    M  output features, in a hidden layer also `width`
+       action dimensions                   P  parameters of an agent
+
+What a docstring promises holds in float32 and float64. float16 is accepted but too narrow for it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +27,8 @@ def floats(*values: ArrayLike) -> Sequence[Array]:
     """The values as arrays of the one floating dtype they share.
 
     Integer and boolean arrays follow the floating ones (float32 log-probabilities with integer
-    rewards stay float32) and become float64 where there is no floating array at all.
+    rewards stay float32) and become float64 where there is no floating array at all. A Python
+    float, or a list of them, counts as a float64 array.
     """
     first = values[0]
     if type(first) is np.ndarray and first.dtype.kind in "fc":
@@ -41,9 +45,10 @@ def floats(*values: ArrayLike) -> Sequence[Array]:
 
 
 def number(name: str, value: ArrayLike) -> float:
-    """A hyperparameter or d loss / d loss as a Python float, which promotes no array's dtype.
+    """A hyperparameter, or the incoming gradient dloss of a scalar, as a Python float: unlike a
+    float64 array it leaves float32 arrays float32.
 
-    Raises ValueError for anything but a single number.
+    Raises ValueError for an array with axes, and what float() raises for what is no number.
     """
     if type(value) is float:
         return value
@@ -51,6 +56,15 @@ def number(name: str, value: ArrayLike) -> float:
     if array.shape != ():
         raise ValueError(f"{name} has shape {array.shape}, expected shape ()")
     return float(array)
+
+
+def power_of_2(*arrays: Array) -> float:
+    """The power of 2 that is next to the arrays' largest entry: a unit for them.
+
+    Divided by it, which is exact, they have squares and sums that leave no dtype's range.
+    """
+    largest = max((float(abs(array).max(initial=0)) for array in arrays), default=0.0)
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1)
 
 
 def flags(value: ArrayLike) -> Array:

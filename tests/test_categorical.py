@@ -1,8 +1,10 @@
 """The softmax policy: loops over exp and log, identities, and logits of any size."""
 
+from decimal import Context, Decimal, localcontext
 from math import exp, fsum, log
 
 import numpy as np
+import pytest
 import tolerances
 from hypothesis import strategies as st
 from properties import assert_close, cotangent, gradients, property_of
@@ -15,6 +17,8 @@ from strategies import (
     rngs,
     sizes,
 )
+
+from npppo.categorical import exp_remainder
 
 
 def probabilities(row):
@@ -100,6 +104,62 @@ def test_kl_is_positive_and_zero_only_to_itself(api, case):
     assert (api.categorical_kl(old_logits, logits)[0] > 0).all()
     assert_close(api.categorical_kl(logits, logits)[0], np.zeros(len(logits)))
     assert_close(api.categorical_kl(logits, logits + 3)[0], np.zeros(len(logits)))
+
+
+def kl_in_60_digits(old_row, row):
+    with localcontext(Context(prec=60)):
+        old_weights, weights = ([Decimal(float(z)).exp() for z in zs] for zs in (old_row, row))
+        log_ratio = (sum(weights) / sum(old_weights)).ln()
+        return float(
+            sum(
+                w * (Decimal(float(a)) - Decimal(float(b)) + log_ratio)
+                for w, a, b in zip(old_weights, old_row, row, strict=True)
+            )
+            / sum(old_weights)
+        )
+
+
+@property_of(
+    "categorical_kl",
+    rng=rngs(),
+    dtype=st.sampled_from([np.float64, np.float32]),
+    step=st.sampled_from([0.1, 1e-2, 1e-3, 1e-4]),
+)
+def test_kl_of_policies_that_are_close_keeps_its_digits(api, rng, dtype, step):
+    """Its terms cancel: of Σ p_old (log p_old - log p) half the rows would be negative."""
+    old_logits = rng.normal(size=(20, 3)).astype(dtype)
+    moves = step * rng.permuted([[-1, 0.3, 1]] * 20, axis=1)
+    logits = (old_logits + moves).astype(dtype)
+    kl = api.categorical_kl(old_logits, logits)[0]
+    tolerance = tolerances.DIGITS_OF_A_DIFFERENCE * np.finfo(dtype).eps / step
+    assert_close(kl / row_by_row(kl_in_60_digits, old_logits, logits), np.ones(20), tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_remainder_of_exp_has_all_its_digits(dtype):
+    steps = np.array([1e-18, 1e-8, 0.01, 0.1, 0.3, 0.499, 0.5, 0.501, 0.8, 1, 5, 40])
+    x = np.concatenate([steps, -steps]).astype(dtype)
+    with localcontext(Context(prec=120)):
+        exact = [float(z.exp() - 1 - z) for z in map(Decimal, x.tolist())]
+    assert_close(exp_remainder(x) / np.array(exact, dtype), np.ones(24), 4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("gap", [0.5, 7.0, 23.0, 30.0, 43.0, 60.0, 100.0, 600.0])
+def test_kl_of_rare_actions_keeps_its_digits(api, gap):
+    """However small the whole is: one of two actions is rare, and much rarer or likelier then."""
+    old_logits = np.array([[0.0, -30.0], [0.0, -60.0], [0.0, -100.0]]).repeat(2, axis=0)
+    logits = old_logits + np.array([[0.0, gap], [gap, 0.0]] * 3)
+    kl = api.categorical_kl(old_logits, logits)[0]
+    assert_close(kl / row_by_row(kl_in_60_digits, old_logits, logits), np.ones(6))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("move", [0.0, 1e-8, 1e-6, 1.0, 50.0, 1e4])
+def test_kl_is_never_negative(api, dtype, move):
+    rng = np.random.default_rng(0)
+    old_logits = (rng.normal(size=(2000, 3)) * 10.0 ** rng.uniform(-3, 3, (2000, 1))).astype(dtype)
+    logits = (old_logits + move * rng.normal(size=old_logits.shape)).astype(dtype)
+    assert (api.categorical_kl(old_logits, logits)[0] >= 0).all()
 
 
 # Gradients
@@ -348,3 +408,34 @@ def test_underflowing_probabilities(api, gap):
     assert_close(api.categorical_entropy(logits)[0], row_by_row(entropy, logits))
     assert_close(api.categorical_kl(logits, other)[0], row_by_row(kl, logits, other))
     assert_close(api.categorical_kl(other, logits)[0], row_by_row(kl, other, logits))
+
+
+def without(column, tree):
+    return np.delete(tree, column, axis=1) if np.ndim(tree) == 2 else tree
+
+
+@property_of(
+    "categorical_log_prob", "categorical_entropy", "categorical_kl", "softmax", rng=rngs(), A=sizes
+)
+def test_a_logit_of_minus_infinity_forbids_its_action(api, rng, A):
+    """As if it were not there: the same results, and a gradient of 0."""
+    N, last = 4, A
+    args = rng.normal(size=(N, A + 1)), rng.normal(size=(N, A + 1))
+    for array in args:
+        array[:, last] = -np.inf
+    actions = rng.integers(A, size=N)
+    for name, case in {
+        "softmax": args[:1],
+        "categorical_log_prob": (args[0], actions),
+        "categorical_entropy": args[:1],
+        "categorical_kl": args,
+    }.items():
+        out = getattr(api, name)(*case)[0]
+        rest = [without(last, array) for array in case]
+        assert_close(without(last, out), getattr(api, name)(*rest)[0])
+        dout = cotangent(rng, out)
+        (dlogits,) = gradients(api, name, case, dout)
+        assert_close(dlogits[:, last], np.zeros(N))
+        expected = gradients(api, name, rest, without(last, dout))[0]
+        assert_close(without(last, dlogits), expected)
+    assert (api.categorical_sample(args[0], np.full(N, np.nextafter(1, 0))) != last).all()

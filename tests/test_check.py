@@ -463,6 +463,26 @@ def test_zeros_among_other_entries_are_no_reason_to_refuse():
     assert_gradient(layers.relu, layers.relu_backward, x)
 
 
+def test_a_small_gradient_of_small_outputs_proves_something():
+    assert_gradient(lambda x: (1e-5 * x, None), lambda dy, _: 1e-5 * dy, VALUES)
+
+
+@pytest.mark.parametrize("hidden, agree", [(2e-8, True), (5e-7, False)])
+def test_the_two_numeric_derivatives_must_agree_to_seven_digits(hidden, agree):
+    def forward(x):
+        return x + hidden * x.real, None  # the real part is hidden from the complex step
+
+    (result,) = check_gradient(forward, lambda dy, _: dy, VALUES)
+    assert result.ok == agree
+
+
+def test_the_cotangent_has_both_signs_and_no_entry_near_0():
+    seen = []
+    check_gradient(lambda x: (2 * x, None), lambda dy, _: seen.append(dy) or 2 * dy, np.ones(40))
+    assert {*np.sign(seen[0])} == {-1, 1}
+    assert (np.abs(seen[0]) >= 0.5).all()
+
+
 @pytest.mark.parametrize(
     "forward, backward",
     [

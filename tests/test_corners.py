@@ -32,6 +32,46 @@ def test_any_scale_normalises(size, dtype):
     np.testing.assert_allclose(normalised, expected, rtol=1e-6)
 
 
+def test_no_advantages_normalise_to_none():
+    assert npppo.normalize_advantages(np.zeros((0, 3))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, f32])
+@pytest.mark.parametrize("end", ["max", "smallest_subnormal"])
+def test_the_ends_of_a_dtype_s_range_normalise(dtype, end):
+    size = getattr(np.finfo(dtype), end)
+    advantages = size * np.array([1, 1, 1, -1], dtype)
+    expected = np.array([1, 1, 1, -3]) / np.sqrt(3)
+    np.testing.assert_allclose(npppo.normalize_advantages(advantages, 0.0), expected, 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, f32])
+def test_targets_at_the_end_of_a_dtype_s_range_are_explained(dtype):
+    size = np.finfo(dtype).max
+    targets, values = size * np.array([1, -1, 0], dtype), size * np.array([0.5, -0.5, 0], dtype)
+    assert npppo.explained_variance(values, targets) == 0.75
+
+
+@pytest.mark.parametrize("dtype", [np.float64, f32])
+@pytest.mark.parametrize("max_norm", [1e-44, 1e-6, 1.0])
+def test_a_gradient_at_the_end_of_a_dtype_s_range_is_clipped(dtype, max_norm):
+    """max_norm / norm may have no digits left, or be 0, where the product has them all."""
+    grads = [np.full(3, np.finfo(dtype).max), np.full((1, 1), -np.finfo(dtype).max)]
+    for clipped, sign in zip(npppo.clip_grad_norm(grads, max_norm)[0], (1, -1), strict=True):
+        half = np.full(clipped.shape, sign * max_norm / 2, dtype)
+        np.testing.assert_allclose(clipped, half, 1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_values_are_clipped_in_any_unit(size):
+    """Where the squares of both errors are 0 or inf the errors still tell which is the larger."""
+    values, targets = size * np.array([2.0, -2.0]), size * np.array([3.0, 3.0])
+    with np.errstate(over="ignore"):
+        _, cache = npppo.clipped_value_loss(values, np.zeros(2), targets, size)
+    dvalues = npppo.clipped_value_loss_backward(2.0, cache)
+    assert list(dvalues / size) == [0.0, -5.0]  # clipped to 1 and -1: errors -1 and -2, -5 and -4
+
+
 @pytest.mark.parametrize("name", ["value_loss", "policy_gradient_loss"])
 def test_an_empty_batch_has_an_empty_gradient(name):
     with warnings.catch_warnings():

@@ -1,9 +1,12 @@
 """The Gaussian policy, against Python's own NormalDist and exact quadrature."""
 
+from decimal import Context, Decimal, localcontext
 from math import exp, fsum, log
 from statistics import NormalDist
 
 import numpy as np
+import tolerances
+from hypothesis import strategies as st
 from properties import assert_close, property_of
 from strategies import gaussian_pairs, gaussians_and_actions, log_stds
 
@@ -58,6 +61,22 @@ def test_kl_is_positive_and_zero_to_itself(api, case):
     _, _, mean, log_std = case
     assert (api.gaussian_kl(*case)[0] > 0).all()
     assert_close(api.gaussian_kl(mean, log_std, mean, log_std)[0], np.zeros(len(mean)))
+
+
+@property_of(
+    "gaussian_kl",
+    "gaussian_kl_backward",
+    step=st.floats(1e-12, 0.5).flatmap(lambda x: st.sampled_from([x, -x])),
+)
+def test_kl_of_policies_that_are_close_has_all_its_digits(api, step):
+    """1 and the step itself would cancel what there is, about step²."""
+    log_std, zero = np.array([0.25 + step]), np.zeros((1, 1))
+    with localcontext(Context(prec=60)):
+        x = 2 * (Decimal("0.25") - Decimal(float(log_std[0])))
+        kl, dlog_std = float((x.exp() - 1 - x) / 2), float(1 - x.exp())
+    actual, cache = api.gaussian_kl(zero, np.array([0.25]), zero, log_std)
+    assert_close(actual / kl, np.ones(1), tolerances.EXACT)
+    assert_close(api.gaussian_kl_backward(np.ones(1), cache)[1] / dlog_std, np.ones(1))
 
 
 @property_of("gaussian_log_prob", "gaussian_log_prob_backward", case=gaussians_and_actions())

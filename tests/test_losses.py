@@ -1,5 +1,6 @@
 """The losses: sums written out case by case, and every kink pinned at the kink."""
 
+from decimal import Context, Decimal, localcontext
 from math import exp, fsum, log, nan
 from statistics import NormalDist
 
@@ -256,6 +257,14 @@ def test_ppo_loss_bears_logits_of_any_size(api):
 def test_approx_kl_is_the_third_estimator(api, case):
     expected = mean(exp(new - old) - 1 - (new - old) for new, old in zip(*case, strict=True))
     assert_close(api.approx_kl(*case), expected)
+
+
+@property_of("approx_kl", x=st.sampled_from([0.5, 0.499, 0.1, 1e-3, 1e-8, 1e-100]))
+def test_approx_kl_has_all_its_digits_where_the_ratio_is_close_to_1(api, x):
+    for log_ratio in (x, -x):
+        with localcontext(Context(prec=250)):
+            expected = float(Decimal(log_ratio).exp() - 1 - Decimal(log_ratio))
+        assert_close(float(api.approx_kl(np.array([log_ratio]), np.zeros(1))) / expected, 1.0)
 
 
 @property_of("approx_kl", case=log_prob_pairs(), size=st.sampled_from([1.0, 1e-4, 1e-9]))

@@ -28,6 +28,10 @@ SMALLEST_GRADIENT = 1e-4
 # float32 rounds each operation by 6e-8: EXACT's reasoning, with 1000 operations in one sum.
 FLOAT32 = 1e-4
 
+# A difference of two log-probabilities of order one is wrong by some units in their last place: so
+# many of them, divided by the difference, is the relative error of what grows with its square.
+DIGITS_OF_A_DIFFERENCE = 20
+
 # The midpoint rule over 1e4 quantiles of N(0, 1) errs most in the last of them, beyond x = 3.7.
 # exp(x - 1/2) weighs that one P(N(1, 1) > 3.7) = 3e-3, of which the midpoint misses a tenth.
 QUANTILE_GRID = 1e-3
