@@ -846,7 +846,7 @@ def test_what_is_said_of_right_functions_is_not_said_of_wrong_ones():
     source = """
 import numpy as np
 def tanh(x):
-    return np.where(x > 1, 0, np.tanh(x.astype(np.float32))), x
+    return np.where(abs(x) > 100, 0, np.tanh(x.astype(np.float32))), x
 """
     told = graded(source, "tanh")["tanh"]
     assert told.status == "partial"

@@ -337,7 +337,7 @@ def attempted_by(name, function, seed=0):
         ("categorical_log_prob", picked_by_product, "ACT-27"),
         ("gae", gae(by_product), "GAE-90"),
         ("discounted_returns", returns(by_product), "RET-57"),
-        *(("clip_grad_norm", clipping(lambda n, e=e: n + e), "CLP-07") for e in (1e-12, 1e-14)),
+        *(("clip_grad_norm", clipping(lambda n, e=e: n + e), "CLP-07") for e in (1e-12, 1e-16)),
         ("clip_grad_norm", clipping(lambda n: max(n, 1e-12)), "CLP-42"),
         ("conjugate_gradient", conjugate(eps=1e-12), "CGR-47"),
         ("conjugate_gradient", conjugate(damping=1e-6), "CGR-33"),
