@@ -226,7 +226,7 @@ class Agent:
     def _features(self, observations: ArrayLike) -> tuple[Array, Any]:
         (observations,) = floats(observations)
         expected = (len(observations), self.architecture.observation_size)
-        expect_shape("observations", observations, expected, "parameters", self.parameters)
+        expect_shape("observations", observations, expected, "parameters", self._parameters)
         if not self.trunk:
             return observations, None
         act, _ = self._activation

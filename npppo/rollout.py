@@ -100,8 +100,9 @@ class Spaces:
             raise ValueError(f"the observations have shape {array.shape}, expected ({expected})")
         if self._one_hot:
             return self._one_hots(array)
-        flat: Array = array.reshape(len(array), self.observation_size)  # (N, D)
-        return (flat - self._low) / self._span if self._scaled else flat
+        if array.ndim != 2:
+            array = array.reshape(len(array), self.observation_size)  # (N, D)
+        return (array - self._low) / self._span if self._scaled else array
 
     def _one_hots(self, array: Array) -> Array:
         states = array - self.observation.start  # (E,)
@@ -288,17 +289,17 @@ class Player:
         T, E = steps, self.env.num_envs
         dtype = agent.parameters.dtype
         noise = agent.head.noise(rng, (T, E), self.spaces.actions)  # (T, E, A)
-        outs, actions = [], []
+        out = np.empty((T, E, self.spaces.actions), dtype)  # (T, E, A) logits or means
+        actions: list[Array] = []
         distribution: Distribution = ()
 
         def act(t: int, observations: Array) -> Array:
             nonlocal distribution
             expect_finite("observation", observations)
             distribution = agent.policy(observations)  # (E, A) logits or means, ...
-            action: Array = agent.head.sample(*distribution, noise[t])  # (E,) or (E, A)
-            outs.append(distribution[0])
-            actions.append(action)
-            return action
+            out[t] = distribution[0]
+            actions.append(agent.head.sample(*distribution, noise[t]))  # (E,) or (E, A)
+            return actions[t]
 
         played = self._step(self._observations.astype(dtype), T, act)
         observations = played.observations  # (T+1, E, D)
@@ -318,7 +319,7 @@ class Player:
                 expect_finite("observation", final[None], [e])
             next_values[played.finals_at] = agent.values(played.finals)  # (K,)
 
-        out, extra = np.array(outs), distribution[1:]  # (T, E, A), a Gaussian's log_std (A,)
+        extra = distribution[1:]  # a Gaussian's log_std (A,)
         taken = np.array(actions)  # (T, E) or (T, E, A)
         flat_actions = taken.reshape(T * E, *taken.shape[2:])
         (log_probs, _), _ = agent.head.evaluate(out.reshape(T * E, -1), *extra, flat_actions)
@@ -355,17 +356,19 @@ class Player:
         with _explained(self.spaces):
             for t in range(T):
                 action = self.spaces.decode(act(t, observations[t]))
-                following, *outcome, info = self.env.step(action)
+                following, reward, term, trunc, info = self.env.step(action)
                 encoded = self.spaces.encode(following)  # (E, D)
-                reward, term, trunc = map(np.asarray, outcome)  # (E,) each
-                if not (len(encoded) == E and reward.shape == term.shape == trunc.shape == (E,)):
-                    raise ValueError(  # before NumPy makes (1,) fit
-                        f"a step gave {len(encoded)} observations, rewards of shape "
-                        f"{reward.shape}, terminated of {term.shape} and truncated of "
-                        f"{trunc.shape}, expected {E} observations and ({E},)"
-                    )
-                observations[t + 1] = encoded
-                rewards[t], terminated[t], truncated[t] = reward, term, trunc
+                try:
+                    if not len(encoded) == len(reward) == len(term) == len(trunc) == E:
+                        raise ValueError("NumPy would make (1,) fit")
+                    observations[t + 1] = encoded
+                    rewards[t], terminated[t], truncated[t] = reward, term, trunc
+                except (TypeError, ValueError) as error:
+                    shapes = [np.shape(array) for array in (reward, term, trunc)]
+                    raise ValueError(
+                        f"a step gave {len(encoded)} observations, and rewards, terminated and "
+                        f"truncated of shapes {shapes}, expected {E} and three times ({E},)"
+                    ) from error
                 if self.same_step:
                     for e in np.flatnonzero(terminated[t] | truncated[t]).tolist():
                         final = self._final_observation(info, e)  # (D,)

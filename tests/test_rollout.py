@@ -778,12 +778,12 @@ class Misshapen(Scripted):
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("rewards", lambda x: x[:, None], r"rewards of shape \(3, 1\), .* expected .*\(3,\)"),
-        ("rewards", lambda x: x[:1], r"rewards of shape \(1,\)"),
-        ("rewards", lambda x: 1.0, r"rewards of shape \(\)"),
-        ("rewards", lambda x: None, r"rewards of shape \(\)"),
-        ("terminated", lambda x: x[:1], r"terminated of \(1,\)"),
-        ("truncated", lambda x: False, r"truncated of \(\)"),
+        ("rewards", lambda x: x[:, None], r"shapes \[\(3, 1\), \(3,\), .* expected .*\(3,\)"),
+        ("rewards", lambda x: x[:1], r"shapes \[\(1,\), \(3,\)"),
+        ("rewards", lambda x: 1.0, r"shapes \[\(\), \(3,\)"),
+        ("rewards", lambda x: None, r"shapes \[\(\), \(3,\)"),
+        ("terminated", lambda x: x[:1], r"shapes \[\(3,\), \(1,\), \(3,\)"),
+        ("truncated", lambda x: False, r"shapes \[\(3,\), \(3,\), \(\)\]"),
         (
             "observations",
             lambda x: x[:, :, None],
