@@ -6,6 +6,7 @@ and the gradient checker each handle one array, whatever the networks look like.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -137,8 +138,9 @@ class AgentCache(NamedTuple):
 class Agent:
     """A policy π(a|s) and a value function V(s).
 
-    `parameters` is the flat vector (P,) of any dtype; write into it (`parameters[:] = new`) to
-    change the agent, since the layers are views of it. Observations are (N, D).
+    `parameters` is the flat vector (P,) of any dtype; the layers are views of it, so writing into
+    it changes the agent, and assigning to it writes into it. Observations are (N, D). A copy, by
+    `copy` or by pickle, has a vector and views of its own.
     """
 
     def __init__(self, architecture: Architecture, parameters: Array) -> None:
@@ -148,12 +150,28 @@ class Agent:
                 f"for {architecture}"
             )
         self.architecture = architecture
-        self.parameters = parameters  # (P,)
+        self._parameters = parameters  # (P,)
         self.head = HEADS[architecture.head]
         self._activation = ACTIVATIONS[architecture.activation]
         parts, used = _views(parameters, architecture.layers())
         self.trunk, self.policy_layers, self.value_layers = parts.values()
         self._extra = (parameters[used:],) if architecture.head == "gaussian" else ()  # log_std
+
+    @property
+    def parameters(self) -> Array:
+        """The flat vector (P,)."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: ArrayLike) -> None:
+        self._parameters[:] = values
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # arrays copied one by one would no longer be views of one another
+        return type(self), (self.architecture, self.parameters)
+
+    def __copy__(self) -> Agent:
+        return copy.deepcopy(self)
 
     def policy(self, observations: ArrayLike) -> Distribution:
         """The action distributions of the observations (N, D): `(logits,)` or `(mean, log_std)`."""
@@ -208,7 +226,7 @@ class Agent:
     def _features(self, observations: ArrayLike) -> tuple[Array, Any]:
         (observations,) = floats(observations)
         expected = (len(observations), self.architecture.observation_size)
-        expect_shape("observations", observations, expected, "parameters", self.parameters)
+        expect_shape("observations", observations, expected, "parameters", self._parameters)
         if not self.trunk:
             return observations, None
         act, _ = self._activation

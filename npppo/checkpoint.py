@@ -13,7 +13,7 @@ import numpy as np
 
 from .shapes import Array
 
-FORMAT = "npppo checkpoint 1"
+FORMAT = "npppo checkpoint 2"
 
 
 class CheckpointError(ValueError):

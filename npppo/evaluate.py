@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .learner import PPO, make_env
+from .rollout import env_seed, expect_finite
 
 if TYPE_CHECKING:
     import gymnasium
@@ -54,10 +55,11 @@ def _one_round(
     lengths = np.zeros(count, np.int64)  # (E,)
     running = np.ones(count, bool)  # (E,)
     observations: Any
-    observations, _ = env.reset(seed=int(seeds.generate_state(1)[0]))
+    observations, _ = env.reset(seed=env_seed(seeds, count))
     while running.any():
         actions = model.act(observations, rng)  # (E,) or (E, ...)
         observations, rewards, terminated, truncated, _ = env.step(actions)
+        expect_finite("reward", rewards)
         returns += np.where(running, rewards, 0)
         lengths += running
         running &= ~(terminated | truncated)
@@ -91,8 +93,8 @@ def watch(
 def _episodes(
     model: PPO, env: gymnasium.Env[Any, Any], count: int, seed: int, deterministic: bool
 ) -> list[tuple[float, int]]:
-    seeds = np.random.SeedSequence(seed).generate_state(count)  # (count,)
-    results = [_one_episode(model, env, int(one), deterministic) for one in seeds]
+    seeds = [env_seed(child, 1) for child in np.random.SeedSequence(seed).spawn(count)]
+    results = [_one_episode(model, env, one, deterministic) for one in seeds]
     env.close()
     return results
 
@@ -105,6 +107,7 @@ def _one_episode(
     while not ended:
         action, _ = model.predict(observation, deterministic)
         observation, reward, terminated, truncated, _ = env.step(action)
+        expect_finite("reward", np.array([reward]))
         episode_return += float(reward)
         length += 1
         ended = terminated or truncated

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,15 @@ from .algorithms.ppo import AdamState, PPOConfig, update
 from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from .optimizers import linear_schedule
 from .presets import PRESETS
-from .rollout import Player
+from .rollout import (
+    Player,
+    difference,
+    does_not_repeat,
+    env_seed,
+    expect_copyable,
+    expect_finite,
+    quiet,
+)
 from .shapes import Array
 
 if TYPE_CHECKING:
@@ -60,12 +70,16 @@ def vectorized(env: Any) -> VectorEnv[Any, Any, Any]:
     from gymnasium.vector import SyncVectorEnv, VectorEnv
 
     if isinstance(env, Env):
-        return SyncVectorEnv([lambda: env])
+        return SyncVectorEnv([partial(_itself, env)])
     if not isinstance(env, VectorEnv):
         raise ValueError(
             f"env is {env!r}, expected the id of an environment, a gymnasium environment "
             "or a gymnasium vector environment"
         )
+    return env
+
+
+def _itself(env: Any) -> Any:
     return env
 
 
@@ -89,6 +103,9 @@ class PPO:
     `npppo.algorithms.ppo.PPOConfig`; for an id in `npppo/presets.py` the preset stands in for the
     defaults. With `seed=None` a seed is drawn; `model.seed` tells which.
 
+    A copy, by `copy` or pickle, has its own environments and trains as the original would: it is
+    what `load` would make of what `save` would write.
+
     Raises ValueError for an environment that cannot be made or is not supported, and for
     hyperparameters out of range; TypeError for one that does not exist.
     """
@@ -99,6 +116,11 @@ class PPO:
         seed: int | None = None,
         **hyperparameters: Any,
     ) -> None:
+        if "policy" in hyperparameters or (isinstance(env, str) and env.endswith("Policy")):
+            raise TypeError(
+                "npppo's PPO takes no policy: expected PPO(env, ...), with net_arch, activation "
+                "and shared_trunk for the networks"
+            )
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
@@ -107,17 +129,17 @@ class PPO:
         if isinstance(env, str):
             self.env_id: str | None = env
             self.config = configure(env, hyperparameters)
-            self.env = make_env(env, self.config.n_envs)
+            env = make_env(env, self.config.n_envs)
         else:
             self.env_id = None
-            self.env = vectorized(env)
-            n_envs = self.env.num_envs
+            env = vectorized(env)
+            n_envs = env.num_envs
             if hyperparameters.get("n_envs", n_envs) != n_envs:
                 raise ValueError(
                     f"n_envs is {hyperparameters['n_envs']}, but the environment given has {n_envs}"
                 )
             self.config = configure(None, {**hyperparameters, "n_envs": n_envs})
-        self.player = Player(self.env)
+        self.player = Player(env)
         spaces = self.player.spaces
 
         init, self._noise_rng, self._order_rng, self._predict_rng = (
@@ -139,9 +161,21 @@ class PPO:
         self.num_timesteps = 0
         self.episodes = 0
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_EPISODES)
-        self._segment_actions: list[Array] = []  # (T, E, ...) of each update since the last seeding
-        self._playing = False
-        self._to_replay: tuple[int, Array] | None = None
+        self._playing = False  # there are episodes in flight to go on with
+
+    @property
+    def env(self) -> VectorEnv[Any, Any, Any]:
+        """The environments that are played."""
+        return self.player.env
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.env_id is None:
+            expect_copyable(self.env)
+        env = self.env if self.env_id is None else self.env_id
+        return _from_contents, (type(self), env, *self._contents())
+
+    def __copy__(self) -> PPO:
+        return copy.deepcopy(self)
 
     def learn(
         self, total_timesteps: int, callback: Callable[[Row], bool | None] | None = None
@@ -151,12 +185,15 @@ class PPO:
         A second call goes on where the last one stopped, with schedules that start again. After
         each update `callback` gets what there is to log; the training ends early when it returns
         False. Rows that are no transition are not counted. The last batch is not cut short.
+        An environment that was given may have been used in between: there a second call begins new
+        episodes.
 
         Raises FloatingPointError, naming the update and the array, when an observation, reward,
         loss or gradient is not finite.
         """
         if not total_timesteps >= 1:
             raise ValueError(f"total_timesteps is {total_timesteps}, expected 1 or more")
+        self._find_environment(goes_on=self.env_id is not None)
         return self._learn(self.num_timesteps, self.num_timesteps + total_timesteps, callback)
 
     def learn_until(
@@ -164,8 +201,11 @@ class PPO:
     ) -> PPO:
         """As `learn`, but until `num_timesteps` have been made in all, from the very first on.
 
-        This is how an interrupted training goes on: its schedules stay those of the whole.
+        This is how an interrupted training goes on: its schedules stay those of the whole. An
+        environment that was given is first brought back to where the last call left it, by playing
+        up to 16,384 steps again.
         """
+        self._find_environment(goes_on=True)
         return self._learn(0, num_timesteps, callback)
 
     def _learn(self, first: int, last: int, callback: Callable[[Row], bool | None] | None) -> PPO:
@@ -178,27 +218,18 @@ class PPO:
             learning_rate = _scheduled(config.learning_rate, config.learning_rate_end, fraction)
             clip = _scheduled(config.clip_range, config.clip_range_end, fraction)
             if not self._playing or self.updates % self._segment_updates() == 0:
-                self._start_episodes()
-            elif self._to_replay and not self.player.replay(*self._to_replay, self.player.state()):
-                warnings.warn(
-                    "the environment does not repeat itself from the same seed and actions: "
-                    "the training goes on with new episodes, not bit for bit as before",
-                    stacklevel=3,
-                )
-                self._start_episodes()
-            self._to_replay = None
+                key = np.random.SeedSequence(self.seed, spawn_key=(4, self.updates))
+                self.player.reset(env_seed(key, self.env.num_envs))
             self._playing = False  # until the update is whole: it may be interrupted
             steps_before = self.num_timesteps
             try:
-                # what overflows is found by name and stops the training: no warning beside it
-                with np.errstate(over="ignore", invalid="ignore"):
+                with quiet():
                     batch = self.player.play(self.agent, config.n_steps, self._noise_rng)
                     stats = update(
                         self.agent, self.adam, batch, config, learning_rate, clip, self._order_rng
                     )
             except FloatingPointError as error:
                 raise FloatingPointError(f"update {self.updates + 1}: {error}") from None
-            self._segment_actions.append(self._compact(batch.actions))
             self._playing = True
             self.updates += 1
             self.num_timesteps += int(batch.valid.sum())
@@ -222,16 +253,39 @@ class PPO:
                 break
         return self
 
-    def _start_episodes(self) -> None:
-        self.player.reset(self._env_seed(self.updates))
-        self._segment_actions = []
+    def _find_environment(self, goes_on: bool) -> None:
+        """Before a training: see that the environment is where the episodes in flight left it.
+
+        It is not in a model that was loaded or copied, and may not be where it was given: somebody
+        may have stepped it. With `goes_on` false the episodes in flight are dropped.
+        """
+        if self.env_id is None and goes_on:
+            self.player.in_place = False
+        if self._playing:
+            with quiet():
+                differs = self.player.catch_up()
+            if differs:
+                warnings.warn(
+                    f"{does_not_repeat(differs)}; the training goes on with new episodes, not bit "
+                    "for bit as before",
+                    stacklevel=3,
+                )
+                goes_on = False
+        self._playing = self._playing and goes_on
 
     def predict(self, observation: ArrayLike, deterministic: bool = True) -> tuple[Any, None]:
         """The action for one observation, or the actions for a batch of them (N, ...).
 
         Deterministic: the likeliest action; otherwise one drawn from the policy. Returns
         `(action, None)`; the second entry is where recurrent policies have their state.
+
+        Raises FloatingPointError for an observation that is not finite.
         """
+        if not isinstance(deterministic, (bool, np.bool_)):
+            raise TypeError(
+                f"deterministic is {deterministic!r}, expected True or False: predict takes "
+                "(observation, deterministic), and no state"
+            )
         space = self.player.spaces.observation
         array = np.asarray(observation)
         shape = tuple(space.shape)
@@ -247,25 +301,29 @@ class PPO:
     def act(self, observations: Array, rng: np.random.Generator | None) -> Array:
         """The environment's actions (N, ...) for observations (N, ...): drawn, or the likeliest."""
         spaces, head = self.player.spaces, self.agent.head
-        encoded = spaces.encode(observations).astype(self.agent.parameters.dtype)  # (N, D)
-        distribution = self.agent.policy(encoded)
-        if rng is None:
-            return spaces.decode(head.mode(*distribution))
-        noise = head.noise(rng, (len(encoded),), spaces.actions)  # (N, A)
-        return spaces.decode(head.sample(*distribution, noise))
+        with quiet():
+            encoded = spaces.encode(observations).astype(self.agent.parameters.dtype)  # (N, D)
+            expect_finite("observation", encoded)
+            distribution = self.agent.policy(encoded)
+            if rng is None:
+                return spaces.decode(head.mode(*distribution))
+            noise = head.noise(rng, (len(encoded),), spaces.actions)  # (N, A)
+            return spaces.decode(head.sample(*distribution, noise))
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed training needs to `path` (".npz" is added if it has no end).
 
         The file is whole or not there, and holds no code.
         """
-        segment = self._segment_actions if self._playing else []
+        write_checkpoint(_with_suffix(Path(path)), *self._contents())
+
+    def _contents(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """The arrays and the rest of what a checkpoint, or a copy, is made of."""
         arrays = {
             "parameters": self.agent.parameters,
             "adam_m": self.adam.m,
             "adam_v": self.adam.v,
             "recent": np.array(list(self.recent), np.float64).reshape(-1, 2),
-            "segment_actions": np.concatenate(segment) if segment else np.zeros(0),
             **{f"player_{name}": array for name, array in self.player.state().items()},
         }
         meta = {
@@ -275,14 +333,14 @@ class PPO:
             "config": asdict(self.config),
             "adam_step": self.adam.step,
             "updates": self.updates,
-            "segment_updates": len(segment),
             "num_timesteps": self.num_timesteps,
             "episodes": self.episodes,
             "playing": self._playing,
             "noise_rng": self._noise_rng.bit_generator.state,
             "order_rng": self._order_rng.bit_generator.state,
+            "predict_rng": self._predict_rng.bit_generator.state,
         }
-        write_checkpoint(_with_suffix(Path(path)), arrays, meta)
+        return arrays, meta
 
     def restore(self, arrays: dict[str, Array], meta: dict[str, Any]) -> None:
         """Become the model that was saved.
@@ -290,28 +348,25 @@ class PPO:
         The environment is brought to where it was when the training goes on, so that a model
         loaded only to be evaluated does not wait for the replay.
         """
-        if meta["spaces"] != self.player.spaces.describe():
-            raise CheckpointError(
-                f"the checkpoint was made for {meta['spaces']}, but the environment has "
-                f"{self.player.spaces.describe()}"
-            )
-        segment, E = meta["segment_updates"], self.env.num_envs
-        state = {name: arrays[f"player_{name}"] for name in self.player.state()}
+        for name, own in self.player.spaces.describe().items():
+            if differs := difference(meta["spaces"][name], own):
+                fact, saved, here = differs
+                raise CheckpointError(
+                    f"the checkpoint was made for an environment whose {name} space has {fact} "
+                    f"{saved}, but this one has {here}"
+                )
         shapes = {
             "parameters": self.agent.parameters.shape,
             "adam_m": self.agent.parameters.shape,
             "adam_v": self.agent.parameters.shape,
             "recent": (len(arrays["recent"]), 2),
-            **{f"player_{name}": array.shape for name, array in self.player.state().items()},
         }
-        if segment:
-            steps = segment * self.config.n_steps
-            shapes["segment_actions"] = (steps, E, *arrays["segment_actions"].shape[2:])
         for name, shape in shapes.items():
             if arrays[name].shape != shape:
                 raise CheckpointError(
                     f"{name} of the checkpoint has shape {arrays[name].shape}, expected {shape}"
                 )
+        self.player.set_state({name: arrays[f"player_{name}"] for name in self.player.state()})
         self.agent.parameters[:] = arrays["parameters"]
         self.adam = AdamState(arrays["adam_m"], arrays["adam_v"], int(meta["adam_step"]))
         self.updates = int(meta["updates"])
@@ -320,26 +375,11 @@ class PPO:
         self.recent.extend((float(r), int(length)) for r, length in arrays["recent"])
         self._noise_rng.bit_generator.state = meta["noise_rng"]
         self._order_rng.bit_generator.state = meta["order_rng"]
-        self.player.set_state(state)
+        self._predict_rng.bit_generator.state = meta["predict_rng"]
         self._playing = bool(meta["playing"])
-        if segment:
-            actions = arrays["segment_actions"]
-            self._segment_actions = np.split(actions, segment)
-            self._to_replay = (self._env_seed(self.updates - segment), actions)
-
-    def _compact(self, actions: Array) -> Array:
-        """Discrete actions in the smallest integer type, for the replay."""
-        if self.player.spaces.head == "gaussian":
-            return actions
-        return actions.astype(np.min_scalar_type(self.player.spaces.actions - 1))
 
     def _segment_updates(self) -> int:
         return max(1, SEGMENT_STEPS // self.config.n_steps)
-
-    def _env_seed(self, update: int) -> int:
-        """A seed for the environments that depends on both numbers and collides with no other."""
-        sequence = np.random.SeedSequence(self.seed, spawn_key=(4, update))
-        return int(sequence.generate_state(1)[0])
 
 
 def configure(env_id: str | None, hyperparameters: dict[str, Any]) -> PPOConfig:
@@ -364,20 +404,23 @@ def load(path: str | Path, env: Env[Any, Any] | VectorEnv[Any, Any, Any] | None 
     arrays, meta = read_checkpoint(path)
     try:
         env = env if env is not None else meta["env_id"]
-        seed, hyperparameters = meta["seed"], dict(meta["config"])
-    except KeyError as error:
-        raise CheckpointError(f"{path} lacks {error}, expected a whole checkpoint") from None
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} has a config that is none: {error}") from None
-    if env is None:
-        raise ValueError(f"{path} was made from an environment without an id: pass it as env")
-    try:
-        model = PPO(env, seed, **hyperparameters)
-        model.restore(arrays, meta)
+        if env is not None:
+            return _from_contents(PPO, env, arrays, meta)
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}, expected a whole checkpoint") from None
     except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise CheckpointError(f"{path} cannot be loaded: {error}") from None
+    raise ValueError(f"{path} was made from an environment without an id: pass it as env")
+
+
+def _from_contents(
+    kind: type[PPO],
+    env: str | Env[Any, Any] | VectorEnv[Any, Any, Any],
+    arrays: dict[str, Array],
+    meta: dict[str, Any],
+) -> PPO:
+    model = kind(env, meta["seed"], **meta["config"])
+    model.restore(arrays, meta)
     return model
 
 

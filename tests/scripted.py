@@ -1,7 +1,10 @@
 """Environments whose right answers are known: some play a script, some have a known best policy."""
 
+import copy
+import pickle
 from typing import NamedTuple
 
+import cloudpickle
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
@@ -210,6 +213,14 @@ class Walk(gymnasium.Env):
         return self.x.copy(), -float(abs(self.x).sum()), over, self.steps == self.length, {}
 
 
+class FreshWalk(gymnasium.utils.EzPickle, Walk):
+    """A copy of it is a new one, which nobody has reset, as of gymnasium's MuJoCo and Box2D."""
+
+    def __init__(self):
+        gymnasium.utils.EzPickle.__init__(self)
+        Walk.__init__(self)
+
+
 class Corridor(gymnasium.Env):
     """Rooms 5 to 9, left or right, both ends pay; observations are plain Python ints."""
 
@@ -225,6 +236,15 @@ class Corridor(gymnasium.Env):
     def step(self, action):
         self.room += 1 if action == 1 else -1
         return self.room, {5: 0.5, 9: 1.0}.get(self.room, 0.0), self.room in (5, 9), False, {}
+
+
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda it: pickle.loads(pickle.dumps(it)),
+    "the oldest pickle": lambda it: pickle.loads(pickle.dumps(it, 0)),
+    "cloudpickle": lambda it: cloudpickle.loads(cloudpickle.dumps(it)),
+}
 
 
 def sync(make, mode, num_envs=2):

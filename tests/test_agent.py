@@ -9,6 +9,7 @@ from properties import (
     by_complex_step,
     cotangent,
 )
+from scripted import COPIES
 from tolerances import CENTRAL_DIFFERENCE, COMPLEX_STEP, EXACT, SMALLEST_GRADIENT
 
 from npppo.agent import Agent, Architecture, initial_parameters
@@ -143,6 +144,57 @@ def test_writing_to_the_parameters_changes_the_agent(architecture):
     ):
         assert abs(old - new).min() > SMALLEST_GRADIENT
         assert_same(new, same)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("way", COPIES)
+@every_architecture
+def test_a_copy_is_an_agent_of_its_own(architecture, way, dtype):
+    """Writing into its parameters changes it, and it alone, as it would the original."""
+    agent, control = agent_for(architecture, dtype), agent_for(architecture, dtype)
+    actions = actions_for(architecture)
+    twin = COPIES[way](agent)
+    assert twin.architecture == architecture
+    assert_same(twin.parameters, agent.parameters)
+    rng = np.random.default_rng(8)
+    for changed, other in ((twin, agent), (agent, COPIES[way](twin))):
+        new = rng.normal(size=architecture.size())
+        before = other.evaluate(OBSERVATIONS, actions)[0]
+        changed.parameters[:] = new
+        control.parameters[:] = new
+        outputs, cache = changed.evaluate(OBSERVATIONS, actions)
+        expected, control_cache = control.evaluate(OBSERVATIONS, actions)
+        cotangents = [np.ones_like(out) for out in outputs]
+        assert_same(
+            changed.backward(*cotangents, cache), control.backward(*cotangents, control_cache)
+        )
+        for one, same, old, still in zip(
+            outputs, expected, before, other.evaluate(OBSERVATIONS, actions)[0], strict=True
+        ):
+            assert_same(one, same)
+            assert_same(still, old)
+            assert (one != old).all()
+
+
+@pytest.mark.parametrize("way", sorted(set(COPIES) - {"copy"}))
+def test_what_was_one_array_is_one_in_the_copy(way):
+    """An optimiser that holds the parameters beside the agent goes on holding them."""
+    agent = agent_for(ARCHITECTURES[0])
+    twin, parameters = COPIES[way]((agent, agent.parameters))
+    assert twin.parameters is parameters
+
+
+def test_assigning_to_the_parameters_writes_into_them():
+    """Another array in their place would no longer be what the layers are views of."""
+    agent, other = agent_for(ARCHITECTURES[0]), agent_for(ARCHITECTURES[0])
+    vector = agent.parameters
+    agent.parameters = 2 * vector
+    agent.parameters += 1
+    other.parameters[:] = 2 * other.parameters + 1
+    assert agent.parameters is vector
+    assert_same(agent.values(OBSERVATIONS), other.values(OBSERVATIONS))
+    with pytest.raises(ValueError, match="could not broadcast"):
+        agent.parameters = np.zeros(7)
 
 
 def test_the_wrong_number_of_parameters_is_refused():

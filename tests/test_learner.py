@@ -1,7 +1,9 @@
 """The loop: the same bits from the same seed, whatever is saved, loaded or looked at on the way."""
 
-import warnings
+import copy
+from functools import partial
 from itertools import count
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -9,10 +11,13 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 from properties import assert_close, assert_same
 from scripted import (
+    COPIES,
     MODES,
     NEXT_STEP,
     SAME_STEP,
     Corridor,
+    FreshWalk,
+    OneStep,
     Scripted,
     Walk,
     scripts,
@@ -25,6 +30,7 @@ from npppo import learner
 from npppo.algorithms.ppo import PPOConfig
 from npppo.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from npppo.evaluate import evaluate
+from npppo.evaluate import watch as watch_episodes
 from npppo.presets import PRESETS
 from npppo.rollout import Player
 
@@ -44,7 +50,7 @@ ENVS = {
     "plain": lambda: "MountainCar-v0",
     "next step": lambda: sync(Walk, NEXT_STEP),
     "same step": lambda: sync(Walk, SAME_STEP),
-    "continuous": lambda: sync(lambda: Walk(continuous=True), SAME_STEP),
+    "continuous": lambda: sync(partial(Walk, continuous=True), SAME_STEP),
     "one environment": lambda: Walk(),
     "discrete observations": lambda: sync(Corridor, NEXT_STEP),
 }
@@ -139,6 +145,50 @@ def test_numpy_seeds_are_seeds():
     assert_same_model(make("native", np.int64(3)), make("native", 3))
 
 
+@pytest.mark.parametrize("seed", [2**31, 2**63, np.uint64(2**64 - 1), 2**200], ids=repr)
+def test_a_seed_may_be_of_any_size(seed, tmp_path):
+    model, again = make("native", seed), make("native", seed)
+    learn_updates(model, 2)
+    learn_updates(again, 1)
+    again.save(tmp_path / "model")
+    again = npppo.load(tmp_path / "model")
+    learn_updates(again, 2)
+    assert_same_model(again, model)
+    evaluate(model, 2, seed)
+
+
+class TakesAnInt32(Walk):
+    """As Atari's does."""
+
+    metadata: ClassVar = {"render_modes": ["human"]}
+    seeds: ClassVar = []
+
+    def __init__(self, render_mode=None):
+        super().__init__()
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.seeds.append(np.array(seed, np.int32))  # OverflowError
+        return super().reset(seed=seed)
+
+
+def test_environments_get_seeds_that_fit_a_c_int(tmp_path, short_segments):
+    """At the start, at a new segment, on resume, in an evaluation and when watched."""
+    env_id = "npppo-tests/TakesAnInt32-v0"
+    gymnasium.register(env_id, TakesAnInt32)
+    for seed in range(12):
+        model = npppo.PPO(env_id, seed, n_envs=3, **{**TINY, "net_arch": ()})
+        learn_updates(model, 5)
+        model.save(tmp_path / "model")
+        learn_updates(npppo.load(tmp_path / "model"), 6)
+        evaluate(model, 3, seed)
+        watch_episodes(model, 2, seed, True, None)
+    del gymnasium.registry[env_id]
+    assert max(TakesAnInt32.seeds) > 2**30  # all of the range is used
+    assert len({int(seed) for seed in TakesAnInt32.seeds}) >= 12 * (3 + 3 + 3 + 2)
+
+
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", True, np.float64(2)], ids=repr)
 def test_a_wrong_seed_is_named(seed):
     with pytest.raises(ValueError, match="seed is"):
@@ -150,14 +200,55 @@ def test_a_wrong_seed_is_named(seed):
 
 @every_env
 def test_learning_in_pieces_is_learning_in_one_go(env):
-    """With constant rates; `learn` counts from where it starts."""
+    """With constant rates; `learn` counts from where it starts. An environment that was given is
+    not trusted to be where it was."""
     pieces, whole = make(env), make(env)
     pieces.learn(33)
     before = pieces.num_timesteps
     pieces.learn(70)
     assert 70 <= pieces.num_timesteps - before < 70 + 2 * 16
     whole.learn_until(pieces.num_timesteps)
-    assert_same_model(pieces, whole)
+    if pieces.env_id is not None:
+        assert_same_model(pieces, whole)
+    else:
+        assert (pieces.agent.parameters != whole.agent.parameters).any()
+
+
+GIVEN = {
+    "one": lambda: gymnasium.make("CartPole-v1"),
+    "native": lambda: gymnasium.make_vec("CartPole-v1", num_envs=2),
+    "next step": lambda: gymnasium.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync"),
+}
+
+
+@pytest.mark.parametrize("again", ["learn", "learn_until"])
+@pytest.mark.parametrize("given", GIVEN)
+def test_an_environment_may_be_used_in_between(given, again):
+    """By hand, until its episode has ended: neither does a row join two episodes, nor is the
+    result another one than if nobody had touched it."""
+    models = []
+    for touched in (False, True):
+        env = GIVEN[given]()
+        model = npppo.PPO(env, 0, **{**TINY, "n_steps": 40})
+        model.learn(64)
+        if touched:
+            env.reset(seed=9)
+            while not np.any(env.step(env.action_space.sample() * 0)[2]):
+                pass
+        batches = watch(model)
+        model.learn(64) if again == "learn" else model.learn_until(128)
+        for batch in batches:
+            assert_transitions_of_cartpole(batch)
+        models.append(model)
+    assert_same_model(*models)
+
+
+def assert_transitions_of_cartpole(batch):
+    x, velocity = batch.observations[..., 0], batch.observations[..., 1]
+    joined = batch.valid[:-1] & ~(batch.terminated | batch.truncated)[:-1]
+    move = x[1:] - x[:-1] - 0.02 * velocity[:-1]  # the physics of CartPole
+    assert joined.sum() > 20
+    assert abs(move[joined]).max() < 1e-6
 
 
 def test_learn_until_keeps_the_schedules_of_the_whole():
@@ -199,6 +290,77 @@ def test_a_callback_ends_the_training_by_false_alone():
 def test_nothing_to_learn_is_an_error(steps):
     with pytest.raises(ValueError, match=f"total_timesteps is {steps}"):
         make("native").learn(steps)
+
+
+# Copies
+
+
+@every_env
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copied_model_trains_as_the_original_does(env, way, short_segments):
+    """Bit for bit, both of them, and neither disturbs the other."""
+    whole, original = make(env), make(env)
+    expected = learn_updates(whole, UPDATES)
+    rows = learn_updates(original, 2)
+    twin = COPIES[way](original)
+    assert twin.env is not original.env
+    assert_same_model(twin, original)
+    assert rows + learn_updates(twin, UPDATES) == expected
+    assert_same_model(twin, whole)
+    assert rows + learn_updates(original, 5) == expected[:5]
+    twin = COPIES[way](original)
+    original.learn(64)
+    twin.learn(64)
+    assert_same_model(twin, original)
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_model_may_be_copied_while_it_trains(way, short_segments):
+    """And before it has begun."""
+    for env in ("native", "one environment"):
+        model = COPIES[way](make(env))
+        twins = []
+
+        def callback(row, model=model, twins=twins):
+            twins.append(COPIES[way](model))
+            return model.updates < 5
+
+        model.learn_until(10**9, callback)
+        for twin in twins:
+            learn_updates(twin, 5)
+            assert_same_model(twin, model)
+
+
+def test_a_copy_draws_the_same_predictions_as_the_original(tmp_path):
+    model = make("continuous")
+    observations = np.zeros((4, 2))
+    model.predict(observations, deterministic=False)
+    model.save(tmp_path / "model")
+    twins = [model, copy.copy(model), load(tmp_path / "model", "continuous")]
+    first, *others = (twin.predict(observations, deterministic=False)[0] for twin in twins)
+    for other in others:
+        assert_same(other, first)
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copied_environment_that_forgets_where_it_was_is_brought_there(way):
+    whole, model = (npppo.PPO(sync(FreshWalk, NEXT_STEP), 0, **TINY) for _ in range(2))
+    learn_updates(whole, 5)
+    learn_updates(model, 3)
+    twin = COPIES[way](model)
+    learn_updates(twin, 5)
+    assert_same_model(twin, whole)
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_model_whose_environment_cannot_be_copied_says_so(way):
+    class Open(Walk):
+        def __deepcopy__(self, memo):
+            raise OSError("a file is open")
+
+    model = npppo.PPO(Open(), 0, **TINY)
+    with pytest.raises(TypeError, match=r"cannot be copied \(a file is open\), .* save"):
+        COPIES[way](model)
 
 
 # The log
@@ -243,7 +405,7 @@ def test_only_the_last_100_episodes_are_recent():
 
 def test_no_episode_yet_is_nan():
     rows = []
-    npppo.PPO(Walk(length=1000), 0, n_steps=1, batch_size=1).learn(1, rows.append)
+    npppo.PPO(Walk(length=1000), 0, n_steps=2, batch_size=2).learn(1, rows.append)
     assert rows[0]["episodes"] == 0
     assert np.isnan(rows[0]["return"]) and np.isnan(rows[0]["length"])
 
@@ -307,6 +469,36 @@ def test_a_model_that_was_only_loaded_can_be_saved(env, tmp_path, short_segments
     assert_same_model(model, whole)
 
 
+class Counting(gymnasium.RewardWrapper):
+    """A running statistic in the manner of NormalizeReward, which a reset does not restore."""
+
+    steps = 0
+
+    def reward(self, reward):
+        self.steps += 1
+        return reward + self.steps / 1024
+
+
+@pytest.mark.parametrize(("cut", "repeats"), [(1, True), (3, True), (4, False), (6, False)])
+def test_a_resume_that_would_differ_is_reported(cut, repeats, tmp_path, short_segments):
+    """The observations are the same: the rewards alone tell. In the first segment they are too."""
+
+    def env():
+        return sync(lambda: Counting(Walk()), NEXT_STEP)
+
+    whole, model = npppo.PPO(env(), 0, **TINY), npppo.PPO(env(), 0, **TINY)
+    learn_updates(whole, 7)
+    learn_updates(model, cut)
+    model.save(tmp_path / "model")
+    loaded = npppo.load(tmp_path / "model", env())
+    if repeats:
+        learn_updates(loaded, 7)
+        assert_same_model(loaded, whole)
+    else:
+        with pytest.warns(UserWarning, match=r"does not repeat itself .* its rewards differ"):
+            learn_updates(loaded, 7)
+
+
 def test_an_environment_that_does_not_repeat_itself_is_reported(tmp_path):
     def env():
         return sync(lambda: Walk(repeats=False), NEXT_STEP)
@@ -318,10 +510,8 @@ def test_an_environment_that_does_not_repeat_itself_is_reported(tmp_path):
     with pytest.warns(UserWarning, match="does not repeat itself"):
         learn_updates(loaded, 4)
     assert loaded.updates == 4
-    # once is enough, and what is saved now can be replayed as far as it can
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        learn_updates(loaded, 6)
+    # whoever does not ask for more than new episodes is not warned
+    loaded.learn(64)
 
 
 def test_the_suffix_is_added_where_there_is_none(tmp_path):
@@ -370,6 +560,63 @@ def test_a_checkpoint_of_another_environment_is_refused(env, other, tmp_path):
         npppo.load(tmp_path / "model", other())
 
 
+BOUNDS = np.array([-1, -np.inf]), np.array([1, np.inf])
+
+
+def box(low, high, dtype=np.float64):
+    return Box(np.array(low, dtype), np.array(high, dtype), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("saved", "other", "said"),
+    [
+        (box(*BOUNDS), box([-1.0000001, -np.inf], BOUNDS[1]), r"low\[0\] -1.0.* has -1.0000001"),
+        (box(*BOUNDS), box(BOUNDS[0], [1, 9]), r"high\[1\] inf.* has 9.0"),
+        (
+            box([[0, -(2**63)]], [[0, 0]], np.int64),
+            box([[0, 0]], [[0, 0]], np.int64),
+            r"low\[0, 1\] -9",
+        ),
+        (Box(-1, 1, (3,)), Box(-1, 1, (3,), np.float64), "dtype float32.* has float64"),
+        (Box(-1, 1, (3,)), Box(-1, 1, (1, 3)), r"shape \[3\].* has \[1, 3\]"),
+        (Box(-1, 1, (3,)), Discrete(3), "type Box.* has Discrete"),
+        (Discrete(3), Box(-1, 1, (3,)), "type Discrete.* has Box"),
+        (Discrete(3), Discrete(4), "n 3.* has 4"),
+        (Discrete(3), Discrete(3, start=1), "start 0.* has 1"),
+        (
+            box(np.zeros(2000), np.ones(2000)),
+            box(np.eye(1, 2000, 1000)[0] / 2, np.ones(2000)),
+            r"low\[1000\] 0.0.* has 0.5",
+        ),
+        (Box(0, 1, (2000,)), Box(0, 1.5, (2000,)), r"high\[0\] 1.0.* has 1.5"),
+    ],
+)
+def test_spaces_are_compared_by_what_they_are(saved, other, said, tmp_path):
+    """Not by what NumPy prints of them, which leaves out digits and the middle."""
+
+    def env(space):
+        return OneStep(lambda o, a: a * 1.0, space, Discrete(2), num_envs=2)
+
+    settings = {**TINY, "net_arch": (2,)}
+    npppo.PPO(env(saved), 0, **settings).save(tmp_path / "model")
+    with np.printoptions(precision=3, threshold=10, suppress=True):
+        npppo.load(tmp_path / "model", env(copy.deepcopy(saved)))
+        with pytest.raises(CheckpointError, match=f"for an .*observation space has {said}"):
+            npppo.load(tmp_path / "model", env(other))
+
+
+def test_action_spaces_are_compared_too(tmp_path):
+    npppo.PPO(sync(Walk, SAME_STEP), 0, **TINY).save(tmp_path / "model")
+
+    class Other(Walk):
+        def __init__(self):
+            super().__init__()
+            self.action_space = Discrete(3)
+
+    with pytest.raises(CheckpointError, match="action space has start -1, but this one has 0"):
+        npppo.load(tmp_path / "model", sync(Other, SAME_STEP))
+
+
 def contents(tmp_path):
     model = make("native")
     learn_updates(model, 1)
@@ -379,10 +626,11 @@ def contents(tmp_path):
 
 def names_of(part):
     """Entries of every checkpoint, which a broken one may lack."""
-    arrays = ["parameters", "adam_m", "adam_v", "recent", "segment_actions"]
+    arrays = ["parameters", "adam_m", "adam_v", "recent", "player_actions", "player_batches"]
     arrays += ["player_observations", "player_ended", "player_returns", "player_lengths"]
-    meta = ["env_id", "spaces", "seed", "config", "adam_step", "updates", "segment_updates"]
-    meta += ["num_timesteps", "episodes", "playing", "noise_rng", "order_rng"]
+    arrays += ["player_seed", "player_checksums"]
+    meta = ["env_id", "spaces", "seed", "config", "adam_step", "updates", "num_timesteps"]
+    meta += ["episodes", "playing", "noise_rng", "order_rng", "predict_rng"]
     return {"arrays": arrays, "meta": meta}[part]
 
 
@@ -421,7 +669,9 @@ def test_an_array_of_another_shape_is_refused(name, tmp_path):
         ("seed", "x"),
         ("noise_rng", {}),
         ("order_rng", 4),
-        ("segment_updates", 1000),
+        ("predict_rng", None),
+        ("spaces", {"observation": {"type": "Box"}}),
+        ("spaces", ["Box", "Discrete"]),
         ("updates", "many"),
         ("adam_step", None),
     ],
@@ -453,11 +703,7 @@ def test_after_an_interruption_no_row_joins_two_states(tmp_path):
     batches = watch(model)
     learn_updates(model, 3)
     for batch in batches:
-        x, velocity = batch.observations[..., 0], batch.observations[..., 1]
-        joined = batch.valid[:-1] & ~(batch.terminated | batch.truncated)[:-1]
-        move = x[1:] - x[:-1] - 0.02 * velocity[:-1]  # the physics of CartPole
-        assert joined.sum() > 20
-        assert abs(move[joined]).max() < 1e-6
+        assert_transitions_of_cartpole(batch)
 
     # and what is saved afterwards can be gone on with
     model.save(tmp_path / "model")
@@ -574,6 +820,29 @@ def test_a_wrong_observation_names_both_shapes(env, shape):
     assert str(model.env.single_observation_space.shape) in str(error.value)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_no_action_is_predicted_for_numbers_that_are_none(bad, deterministic):
+    for env, number in (("native", 0), ("continuous", 3)):
+        model = make(env)
+        observations = np.zeros((5, model.player.spaces.observation_size))
+        observations[number, 1] = bad
+        said = rf"observation of environment {number} is -?(nan|inf), expected a finite number"
+        with pytest.raises(FloatingPointError, match=said):
+            model.predict(observations, deterministic)
+        with pytest.raises(FloatingPointError, match="observation of environment 0"):
+            model.predict(observations[number], deterministic)
+
+
+@pytest.mark.parametrize("state", [None, (), 1, "False", np.zeros(2)], ids=repr)
+def test_a_state_in_the_place_of_deterministic_is_refused(state):
+    """Stable-Baselines3's predict has it there."""
+    with pytest.raises(TypeError, match=r"deterministic is .*, expected True or False"):
+        make("native").predict(np.zeros(4), state)
+    for deterministic in (np.True_, np.bool_(False)):
+        make("native").predict(np.zeros(4), deterministic)
+
+
 # Environments
 
 
@@ -608,7 +877,8 @@ def test_steps_that_are_all_no_transitions_are_survived():
     """One environment, one step: every second batch of one-step episodes has no transition."""
     one_step_episodes = scripts([[(1, (True, False))]])
     env = Scripted(one_step_episodes, NEXT_STEP)
-    model, rows = npppo.PPO(env, 0, n_steps=1, batch_size=1, net_arch=(4,)), []
+    settings = {"n_steps": 1, "batch_size": 1, "normalize_advantage": False, "net_arch": (4,)}
+    model, rows = npppo.PPO(env, 0, **settings), []
     model.learn(5, rows.append)
     assert [row["timesteps"] for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4, 5]
     assert len({tuple(row) for row in rows}) == 1
@@ -642,6 +912,24 @@ def test_unsupported_spaces_and_modes_are_refused_at_once():
         npppo.PPO("Blackjack-v1")
     with pytest.raises(ValueError, match=r"autoreset_mode.*DISABLED"):
         npppo.PPO(sync(Walk, gymnasium.vector.AutoresetMode.DISABLED))
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["MlpPolicy", "CartPole-v1"], {}),
+        (["MlpPolicy", Walk()], {}),
+        (["CnnPolicy"], {}),
+        (["CartPole-v1"], {"policy": "MlpPolicy"}),
+        ([], {"policy": "MlpPolicy", "env": "CartPole-v1"}),
+    ],
+    ids=str,
+)
+def test_a_policy_as_of_stable_baselines_is_answered(args, named):
+    with pytest.raises(
+        TypeError, match=r"takes no policy: expected PPO\(env, ...\), with net_arch"
+    ):
+        npppo.PPO(*args, **named)
 
 
 # Hyperparameters
@@ -699,7 +987,7 @@ def test_every_hyperparameter_was_tried():
 IN_RANGE = {
     **{"gamma": [0, 1], "gae_lambda": [0.0, 1], "ent_coef": [0], "vf_coef": [0.0]},
     **{"learning_rate_end": [0, None], "clip_range": [2.0], "clip_range_end": [0, None]},
-    **{"clip_range_vf": [None, 5], "target_kl": [None], "n_epochs": [1], "batch_size": [1, 32]},
+    **{"clip_range_vf": [None, 5], "target_kl": [None], "n_epochs": [1], "batch_size": [2, 31, 32]},
     **{"net_arch": [(), [4, 4]], "activation": ["relu"], "shared_trunk": [True]},
 }
 
@@ -711,6 +999,16 @@ def test_what_is_just_in_range_learns(name, value):
     model = npppo.PPO("CartPole-v1", 0, n_envs=2, **{**TINY, name: value})
     learn_updates(model, 2)
     assert np.isfinite(model.agent.parameters).all()
+
+
+def test_a_minibatch_has_more_than_one_row_where_advantages_are_normalised():
+    with pytest.raises(ValueError, match=r"batch_size is 1, .*normalize_advantage=False"):
+        npppo.PPO("CartPole-v1", n_envs=2, n_steps=8, batch_size=1)
+    model = npppo.PPO("CartPole-v1", 0, n_steps=8, batch_size=1, normalize_advantage=False)
+    before = [W.copy() for W, _ in model.agent.policy_layers]
+    learn_updates(model, 1)
+    for W, (now, _) in zip(before, model.agent.policy_layers, strict=True):
+        assert (now != W).any()
 
 
 def test_a_minibatch_is_not_larger_than_the_batch():
@@ -760,6 +1058,35 @@ def test_a_training_that_ends_has_finite_parameters(env):
     model = make(env, learning_rate=1e39, n_epochs=1, batch_size=32)
     with pytest.raises(FloatingPointError, match="update 1: "):
         learn_updates(model, 1)
+
+
+class Tiny(Walk):
+    """Numbers whose products are below the smallest one of float32."""
+
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)[0] * 1e-38, {}
+
+    def step(self, action):
+        observation, reward, *rest = super().step(action)
+        return observation * 1e-38, reward * 1e-42, *rest
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_what_underflows_ends_nothing(activation, tmp_path):
+    env_id = "npppo-tests/Tiny-v0"
+    gymnasium.register(env_id, Tiny)
+    models = []
+    for setting in ("raise", "ignore"):
+        with np.errstate(all=setting):
+            model = npppo.PPO(env_id, 0, n_envs=2, **TINY, activation=activation)
+            learn_updates(model, 3)
+            model.save(tmp_path / "model")
+            learn_updates(npppo.load(tmp_path / "model"), 4)
+            evaluate(model, 2)
+            model.predict(np.full(2, 1e-42), deterministic=False)
+        models.append(model)
+    del gymnasium.registry[env_id]
+    assert_same_model(*models)
 
 
 # Evaluation
@@ -812,6 +1139,31 @@ def test_an_evaluation_does_not_disturb_the_training():
         evaluate(model, 3, deterministic=False)
     learn_updates(undisturbed, 4)
     assert_same_model(model, undisturbed)
+
+
+@pytest.mark.parametrize("place", ["observation", "reward"])
+def test_an_evaluation_of_numbers_that_are_none_ends_by_name(place):
+    class Broken(Walk):
+        metadata: ClassVar = {"render_modes": ["human"]}
+
+        def __init__(self, render_mode=None):
+            super().__init__()
+            self.render_mode = render_mode
+
+        def step(self, action):
+            observation, reward, *rest = super().step(action)
+            bad = np.nan if self.steps == 4 else 0
+            if place == "observation":
+                return observation + bad, reward, *rest
+            return observation, reward + bad, *rest
+
+    env_id = "npppo-tests/Broken-v0"
+    gymnasium.register(env_id, Broken)
+    model = npppo.PPO(env_id, 0, **TINY)
+    for test in (evaluate, lambda *args: watch_episodes(*args, 0, True, None)):
+        with pytest.raises(FloatingPointError, match=f"the {place} of environment . is nan"):
+            test(model, 3)
+    del gymnasium.registry[env_id]
 
 
 def test_an_evaluation_needs_an_id_and_an_episode():

@@ -123,6 +123,53 @@ def test_a_row_stays_together_when_shuffled(space, minibatches):
     assert used != table(np.concatenate([seen["observations"] for seen in minibatches]), columns)
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+def test_no_row_is_normalised_alone(normalize, minibatches):
+    """A last one joins the minibatch before it: every row is still used once."""
+    agent, batch = played()
+    n = int(batch.valid.sum())
+    size = next(size for size in range(4, n) if n % size == 1)
+    run_update(agent, batch, batch_size=size, n_epochs=2, normalize_advantage=normalize)
+    sizes = [size] * (n // size) + [1]
+    if normalize:
+        sizes[-2:] = [size + 1]
+        assert all(abs(seen["advantages"]).min() > 0 for seen in minibatches)
+    assert [len(seen["observations"]) for seen in minibatches] == sizes * 2
+    for part in (minibatches[: len(sizes)], minibatches[len(sizes) :]):
+        used = np.concatenate([seen["observations"] for seen in part])
+        assert_same(np.sort(used, axis=0), np.sort(batch.observations[batch.valid], axis=0))
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_minibatches_cut_every_number_of_rows(normalize):
+    for size in range(2, 9):
+        config = PPOConfig(n_envs=1, n_steps=40, batch_size=size, normalize_advantage=normalize)
+        for n in range(41):
+            rows = [list(range(n)[part]) for part in ppo.minibatches(n, config)]
+            assert [row for part in rows for row in part] == list(range(n))
+            lengths = [len(part) for part in rows]
+            assert all(length == size for length in lengths[:-2])
+            assert max(lengths, default=0) <= size + normalize
+            assert (1 in lengths) == (n % size == 1 and (not normalize or n == 1))
+
+
+def test_the_only_row_of_a_batch_moves_the_values_alone():
+    """Its advantage is 0 where it is normalised, and there is no other row to join."""
+    agent, batch = played()
+    valid = np.zeros_like(batch.valid)
+    valid[0, 0] = True
+    before = agent.parameters.copy()
+    log, adam = run_update(agent, replace(batch, valid=valid), n_epochs=3)
+    assert (adam.step, log["policy_loss"]) == (3, 0)
+    changed = Agent(agent.architecture, before.copy())
+    for (W, b), (W_before, b_before) in zip(
+        agent.policy_layers, changed.policy_layers, strict=True
+    ):
+        assert_same(W, W_before)
+        assert_same(b, b_before)
+    assert (agent.value_layers[-1][1] != changed.value_layers[-1][1]).all()
+
+
 def poisoned(batch, flag):
     """With garbage in every row that is no transition."""
     invalid = ~batch.valid

@@ -4,6 +4,9 @@ The rows that are no transition, the final observations and the ends of episodes
 implementations go wrong without a sign, so every check here is shown to fail for such a mistake.
 """
 
+import copy
+import gc
+import threading
 from dataclasses import replace
 from math import fsum
 
@@ -15,6 +18,7 @@ from gymnasium.vector import AutoresetMode
 from properties import assert_close, assert_same
 from scripted import (
     BOTH,
+    COPIES,
     IDLE_REWARD,
     MODES,
     NEXT_STEP,
@@ -22,6 +26,8 @@ from scripted import (
     TERMINATED,
     TRUNCATED,
     Corridor,
+    Episode,
+    FreshWalk,
     Scripted,
     Walk,
     agent_for,
@@ -32,7 +38,7 @@ from scripted import (
 )
 
 from npppo.algorithms.ppo import rows_of
-from npppo.rollout import Player, Spaces, autoreset_mode
+from npppo.rollout import Player, Spaces, autoreset_mode, difference, env_seed
 
 GAMMA, LAM = 0.9, 0.7
 every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
@@ -323,11 +329,30 @@ def test_discrete_observations_are_one_hot():
     assert_same(spaces.encode(np.array([10, 13, 11])), np.eye(4)[[0, 3, 1]])
 
 
-def test_box_observations_are_flattened():
-    spaces = Spaces(Box(0, 255, (2, 3), np.uint8), Discrete(2))
-    images = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_box_observations_are_flattened_as_they_are(dtype):
+    spaces = Spaces(Box(-5, 255, (2, 3), dtype), Discrete(2))
+    observations = np.arange(24, dtype=dtype).reshape(4, 2, 3)
     assert spaces.observation_size == 6
-    assert_same(spaces.encode(images), images.reshape(4, 6))
+    assert_same(spaces.encode(observations), observations.reshape(4, 6))
+
+
+def test_whole_numbers_between_bounds_are_scaled_by_them():
+    spaces = Spaces(Box(0, 255, (1, 3), np.uint8), Discrete(2))
+    images = np.array([[[0, 51, 255]], [[255, 0, 102]]], np.uint8)
+    assert_same(spaces.encode(images), np.array([[0, 0.2, 1], [1, 0, 0.4]]))
+    # each entry by its own bounds, also where their distance is more than the dtype holds, or 0
+    low, high = np.array([-128, 3, 7], np.int8), np.array([127, 5, 7], np.int8)
+    spaces = Spaces(Box(low, high, (3,), np.int8), Discrete(2))
+    assert_same(spaces.encode(np.array([low, high])), np.array([[0, 0, 0], [1, 1, 0.0]]))
+    whole = np.array([[-(2**63)], [2**63 - 1]])
+    assert_same(Spaces(Box(*whole, (1,), np.int64), Discrete(2)).encode(whole), np.eye(2)[:, 1:])
+
+
+def test_whole_numbers_without_bounds_are_left_as_they_are():
+    spaces = Spaces(Box(-np.inf, np.inf, (2,), np.int64), Discrete(2))
+    observations = np.array([[3, -4], [0, 10**6]])
+    assert_same(spaces.encode(observations), observations)
 
 
 def test_a_scalar_box_has_size_one():
@@ -361,6 +386,15 @@ def test_an_unsupported_space_is_named(space):
 def test_actions_of_whole_numbers_in_a_box_are_unsupported():
     with pytest.raises(ValueError, match=r"action space.*int64"):
         Spaces(Discrete(2), Box(0, 5, (2,), np.int64))
+
+
+def test_bounds_that_are_no_numbers_are_the_same_ones():
+    """Not every gymnasium refuses them; and -0 is 0."""
+    space = {"type": "Box", "dtype": "float64", "shape": [3], "low": [np.nan, 0.0, -np.inf]}
+    space["high"] = np.nan
+    assert difference({**space, "low": [np.nan, -0.0, -np.inf]}, space) is None
+    fact, *values = difference({**space, "high": 1.0}, space)
+    assert (fact, *map(repr, map(float, values))) == ("high[0]", "1.0", "nan")
 
 
 # Autoreset modes
@@ -533,9 +567,10 @@ def test_a_replay_leads_to_the_same_place(mode, continuous, steps):
     players = [Player(sync(lambda: Walk(continuous), mode)) for _ in range(2)]
     agent = agent_for(players[0])
     players[0].reset(3)
-    batch = players[0].play(agent, steps, np.random.default_rng(0))
-    state = {name: array.copy() for name, array in players[0].state().items()}
-    assert players[1].replay(3, batch.actions, state)
+    for seed in (0, 7):  # in two batches
+        players[0].play(agent, steps, np.random.default_rng(seed))
+    players[1].set_state({name: array.copy() for name, array in players[0].state().items()})
+    assert players[1].catch_up() == []
     for player in players:
         player.episodes.clear()
     ahead = [player.play(agent, 30, np.random.default_rng(1)) for player in players]
@@ -544,12 +579,283 @@ def test_a_replay_leads_to_the_same_place(mode, continuous, steps):
     assert players[0].episodes == players[1].episodes
 
 
-def test_a_replay_that_leads_elsewhere_says_so():
+def test_a_replay_that_leads_elsewhere_says_where():
     player, other = Player(sync(Walk, NEXT_STEP)), Player(sync(Walk, NEXT_STEP))
-    agent = agent_for(player)
     player.reset(3)
-    batch = player.play(agent, 7, np.random.default_rng(0))
-    assert not other.replay(4, batch.actions, player.state())
-    assert not other.replay(3, (batch.actions + 1) % 3, player.state())
-    assert not other.replay(3, batch.actions[:-1], player.state())
-    assert other.replay(3, batch.actions, player.state())
+    batch = player.play(agent_for(player), 7, np.random.default_rng(0))
+    state = player.state()
+    for wrong in (
+        {"seed": np.array(4)},
+        {"actions": (batch.actions + 1) % 3},
+        {"actions": batch.actions[:-1], "batches": np.array([6])},
+        {"checksums": state["checksums"] + [1, 1, 0]},
+    ):
+        other.set_state({**state, **wrong})
+        assert other.catch_up()[:2] == ["observations", "rewards"]
+        assert not other.in_place
+        with pytest.raises(RuntimeError, match=r"does not repeat itself.*observations and rewards"):
+            other.play(agent_for(other), 7, np.random.default_rng(0))
+    other.set_state(state)
+    assert other.catch_up() == []
+
+
+class Changed(Scripted):
+    """The script, but one number of one step is another one, each time after the first reset."""
+
+    def __init__(self, mode, place, at=4):
+        super().__init__(scripts(), mode)
+        self.place, self.at = place, at
+
+    def reset(self, **kwargs):
+        self.steps = 0
+        return super().reset(**kwargs)
+
+    def step(self, actions):
+        observations, rewards, terminated, truncated, info = super().step(actions)
+        self.steps += 1
+        if self.resets > 1 and self.steps == self.at:
+            if self.place == "observations":
+                observations[1] += 1e-5
+            elif self.place == "rewards":
+                rewards[2] = np.nextafter(rewards[2], np.inf)
+            elif self.place == "final observations":
+                (info["final_obs"][info["_final_obs"]][0])[0] += 1e-5
+            else:
+                flags = {"terminated": terminated, "truncated": truncated}[self.place]
+                flags[1] = True  # the other one is
+        return observations, rewards, terminated, truncated, info
+
+
+@pytest.mark.parametrize(
+    ("mode", "place", "at", "said"),
+    [
+        *[(mode, "observations", 4, "observations") for mode in MODES],
+        *[(mode, "rewards", 4, "rewards") for mode in MODES],
+        (SAME_STEP, "final observations", 4, "observations"),
+        *[(mode, "truncated", 1, "ends of episodes") for mode in MODES],
+        (NEXT_STEP, "terminated", 3, "ends of episodes"),
+        (SAME_STEP, "terminated", 2, "ends of episodes"),
+    ],
+)
+def test_a_replay_compares_every_step(mode, place, at, said):
+    """Not the last observation alone: here everything is the same again long before the end."""
+    for changed, expected in (("nothing", []), (place, [said])):
+        player = Player(Changed(mode, changed, 10**9 if changed == "nothing" else at))
+        player.reset(0)
+        for _ in range(2):
+            player.play(agent_for(player), 20, np.random.default_rng(0))
+        player.in_place = False
+        assert player.catch_up() == expected
+
+
+def test_an_interrupted_batch_is_played_again_from_its_beginning():
+    players = [Player(sync(Walk, NEXT_STEP)) for _ in range(2)]
+    agent = agent_for(players[0])
+    for player in players:
+        player.reset(3)
+        player.play(agent, 7, np.random.default_rng(0))
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(agent, steps, rng):
+        agent = copy.copy(agent)
+        agent.values = raise_interrupted
+        with pytest.raises(Interrupted):
+            players[0].play(agent, steps, rng)
+
+    def raise_interrupted(observations):
+        raise Interrupted
+
+    interrupt(agent, 5, np.random.default_rng(1))
+    again, expected = (player.play(agent, 9, np.random.default_rng(2)) for player in players)
+    assert_same(again.observations, expected.observations)
+    assert players[0].episodes == players[1].episodes
+
+
+# Copies
+
+
+@pytest.mark.parametrize("way", COPIES)
+@every_mode
+def test_a_copied_player_goes_on_as_the_original_does(mode, way):
+    """Also where the copy of an environment is a new one, as gymnasium's EzPickle makes it."""
+    for walk in (Walk, FreshWalk):
+        player, control = Player(sync(walk, mode)), Player(sync(walk, mode))
+        agent = agent_for(player)
+        for one in (player, control):
+            one.reset(3)
+            one.play(agent, 20, np.random.default_rng(0))
+        twin = COPIES[way](player)
+        played = [one.play(agent, 20, np.random.default_rng(1)) for one in (control, twin, player)]
+        for batch in played[1:]:
+            for name in ("observations", "next_values", "rewards", "valid", "actions"):
+                assert_same(getattr(batch, name), getattr(played[0], name), name)
+        assert control.episodes == twin.episodes == player.episodes
+        assert control.episodes
+
+
+def test_a_copied_player_begins_as_the_original_does():
+    player = Player(sync(Walk, NEXT_STEP))
+    agent = agent_for(player)
+    early = copy.deepcopy(player)  # before any reset
+    early.reset(3)
+    player.reset(3)
+    first = copy.deepcopy(player)  # before any step
+    batches = [one.play(agent, 9, np.random.default_rng(0)) for one in (player, early, first)]
+    for batch in batches[1:]:
+        assert_same(batch.observations, batches[0].observations)
+
+
+class Locked(Walk):
+    """It holds what nobody can copy."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_player_whose_environment_cannot_be_copied_says_so(way):
+    with pytest.raises(TypeError, match=r"SyncVectorEnv.* cannot be copied \(.*lock.*save"):
+        COPIES[way](Player(sync(Locked, NEXT_STEP)))
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_an_environment_in_other_processes_is_not_copied_and_goes_on():
+    """A copy would close the original's pipes when it is thrown away."""
+    env = gymnasium.make_vec("CartPole-v1", num_envs=2, vectorization_mode="async")
+    for wrapped in (env, gymnasium.wrappers.vector.RecordEpisodeStatistics(env)):
+        player = Player(wrapped)
+        player.reset(0)
+        for way in COPIES.values():
+            with pytest.raises(TypeError, match=r"AsyncVectorEnv.* processes of its own"):
+                way(player)
+        gc.collect()
+        player.play(agent_for(player), 3, np.random.default_rng(0))
+    env.close()
+
+
+# Seeds
+
+
+def test_seeds_for_environments_fit_in_31_bits():
+    """Also the last environment's, which gymnasium gives seed + n_envs - 1."""
+
+    class Drawn(np.random.SeedSequence):
+        def generate_state(self, n_words, dtype=np.uint32):
+            return np.full(n_words, self.entropy, dtype)
+
+    for n_envs in (1, 2, 1000):
+        for drawn in range(2**31 - 2 * n_envs, 2**31 + 1):  # near the largest
+            assert 0 <= env_seed(Drawn(drawn), n_envs) <= 2**31 - n_envs
+        sequences = np.random.SeedSequence(0).spawn(2000)
+        seeds = [env_seed(sequence, n_envs) for sequence in sequences]
+        assert len(set(seeds)) == 2000
+        assert 2**30.9 < max(seeds) <= 2**31 - n_envs
+        assert min(seeds) < 2**22
+
+
+# What does not fit
+
+
+class Misshapen(Scripted):
+    def __init__(self, mode, **changes):
+        super().__init__(scripts(), mode)
+        self.changes = changes
+
+    def reset(self, **kwargs):
+        observations, info = super().reset(**kwargs)
+        return self.changes.get("reset", lambda array: array)(observations), info
+
+    def step(self, actions):
+        *arrays, info = super().step(actions)
+        for place, name in enumerate(("observations", "rewards", "terminated", "truncated")):
+            arrays[place] = self.changes.get(name, lambda array: array)(arrays[place])
+        return *arrays, self.changes.get("info", lambda info: info)(info)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("rewards", lambda x: x[:, None], r"shapes \[\(3, 1\), \(3,\), .* expected .*\(3,\)"),
+        ("rewards", lambda x: x[:1], r"shapes \[\(1,\), \(3,\)"),
+        ("rewards", lambda x: 1.0, r"shapes \[\(\), \(3,\)"),
+        ("rewards", lambda x: None, r"shapes \[\(\), \(3,\)"),
+        ("terminated", lambda x: x[:1], r"shapes \[\(3,\), \(1,\), \(3,\)"),
+        ("truncated", lambda x: False, r"shapes \[\(3,\), \(3,\), \(\)\]"),
+        (
+            "observations",
+            lambda x: x[:, :, None],
+            r"observations have shape \(3, 3, 1\), .*\(N, 3\)",
+        ),
+        ("observations", lambda x: x[:1], "a step gave 1 observations.* expected 3"),
+        ("observations", lambda x: x[0, 0], r"observations have shape \(\)"),
+        ("reset", lambda x: x[:1], "reset gave 1 observations, expected 3"),
+        ("reset", lambda x: x[:, :2], r"observations have shape \(3, 2\)"),
+    ],
+)
+@every_mode
+def test_what_has_another_shape_is_named(mode, name, change, said):
+    with pytest.raises(ValueError, match=said):
+        play(Misshapen(mode, **{name: change}), 25)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda info: {}, "environment 1 .*no 'final_obs' .only nothing"),
+        (lambda info: {"final_observation": 3}, "no 'final_obs' .only final_observation"),
+        (lambda info: {"final_obs": [None] * 3}, "no 'final_obs' .only final_obs"),
+    ],
+)
+def test_same_step_without_final_observations_is_refused(change, said):
+    with pytest.raises(ValueError, match=said):
+        play(Misshapen(SAME_STEP, info=change), 25)
+
+
+def test_rewards_may_be_any_numbers():
+    _, expected, (batch,) = play(Scripted(scripts(), NEXT_STEP), 25)
+    for convert in (list, tuple, lambda x: x.astype(np.float16), lambda x: x.astype(object)):
+        _, player, (other,) = play(Misshapen(NEXT_STEP, rewards=convert), 25)
+        assert_same(other.rewards, batch.rewards)
+        assert player.episodes == expected.episodes
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (0, np.zeros((2, 1)), r"observations of shape \(2,\)"),
+        (0, np.zeros(3), r"observations of shape \(2,\)"),
+        (1, np.ones(2), "one number each as reward"),
+        (2, np.zeros(2, bool), "one number each as reward, terminated"),
+    ],
+    ids=repr,
+)
+@every_mode
+def test_what_gymnasium_cannot_gather_is_explained(mode, place, value, said):
+    class Odd(Walk):
+        def step(self, action):
+            result = list(super().step(action))
+            result[place] = value
+            return tuple(result)
+
+    with pytest.raises(ValueError, match=f"the environment returned does not fit .*{said}"):
+        play(sync(Odd, mode), 25)
+
+
+def test_an_error_of_the_environments_own_is_left_alone():
+    class Wrong(Walk):
+        def step(self, action):
+            raise ValueError(np.zeros((2, 3)).reshape(5))
+
+    with pytest.raises(ValueError, match=r"^cannot reshape array of size 6"):
+        play(sync(Wrong, NEXT_STEP), 3)
+
+
+def test_returns_are_sums_in_double_precision():
+    """1000 times 0.1 is not 100.0000015."""
+    episode = Episode(np.zeros((1001, 1)), np.full(1000, 0.1), True, False)
+    env = Scripted([[episode]], SAME_STEP)
+    _, player, _ = play(env, 250, batches=5, dtype=np.float32)
+    assert_close(player.episodes[0][0], fsum([0.1] * 1000))

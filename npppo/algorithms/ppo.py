@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,11 @@ class PPOConfig:
         if self.batch_size > rows:
             raise ValueError(
                 f"batch_size is {self.batch_size}, expected at most n_envs * n_steps = {rows}"
+            )
+        if self.batch_size == 1 and self.normalize_advantage:
+            raise ValueError(
+                "batch_size is 1, expected 2 or more (or normalize_advantage=False): the "
+                "advantage of a single row is normalised to 0, and the policy never moves"
             )
 
 
@@ -167,9 +173,10 @@ def update(
 ) -> dict[str, float]:
     """One PPO update of `agent` and `adam` from `batch`; returns what there is to log.
 
-    Every epoch uses every valid row exactly once, in minibatches of `batch_size` in random order,
-    the last one as small as it comes. The KL stop is checked before a step: it ends the update
-    when the mean KL(old ‖ new) of the minibatch is above 1.5 · target_kl.
+    Every epoch uses every valid row exactly once, in random order, in `minibatches`. The only
+    row of a batch teaches the policy nothing: its advantage normalises to 0. The KL stop is checked
+    before a step: it ends the update when the mean KL(old ‖ new) of the minibatch is above
+    1.5 · target_kl.
     """
     rows = rows_of(batch, config.gamma, config.gae_lambda)
     n = len(rows.advantages)
@@ -190,8 +197,7 @@ def update(
         advantages = rows.advantages.take(order)  # (N,)
         targets = rows.targets.take(order)  # (N,)
 
-        for start in range(0, n, config.batch_size):
-            part = slice(start, start + config.batch_size)
+        for part in minibatches(n, config):
             (log_prob, entropy, values), cache = agent.evaluate(observations[part], actions[part])
             if config.target_kl is not None:
                 out, *extra = rows.old_distribution
@@ -243,6 +249,17 @@ def update(
         name: sum(column) / len(column) if column else math.nan for name, column in log.items()
     }
     return {**means, **how_far(agent, rows, clip), "epochs": epochs}
+
+
+def minibatches(n: int, config: PPOConfig) -> list[slice]:
+    """N = `n` rows in pieces of `batch_size`, the last one as small as it comes.
+
+    A single row's advantage is normalised to 0: where it would be alone, it joins the piece before.
+    """
+    starts = list(range(0, n, config.batch_size))
+    if config.normalize_advantage and len(starts) > 1 and starts[-1] == n - 1:
+        starts.pop()
+    return [slice(*ends) for ends in pairwise([*starts, n])]
 
 
 def how_far(agent: Agent, rows: Rows, clip: float) -> dict[str, float]:
