@@ -36,7 +36,7 @@ HELP = {
     "learning_rate_end": "where the learning rate arrives, linearly, at the end",
     "n_envs": "environments side by side",
     "n_steps": "steps of each environment between two updates",
-    "batch_size": "rows of a minibatch",
+    "batch_size": "rows of a minibatch; where it is not given no more than there are",
     "n_epochs": "passes over the data of an update",
     "gamma": "discount factor γ",
     "gae_lambda": "λ of generalized advantage estimation",
