@@ -353,7 +353,7 @@ def _say_schedules(model: PPO, before: int, after: int) -> None:
     for name, old, new in zip(("learning_rate", "clip_range"), stood, goes_on, strict=True):
         if old != new:
             print(
-                f"{name} goes on at {new:.3g}, not at {old:.3g}: it now reaches "
+                f"{name} goes on at {new:.4g}, not at {old:.4g}: it now reaches "
                 f"{getattr(model.config, name + '_end'):g} at {after:,} steps "
                 f"(at {before:,}, as before, with --keep-schedules)"
             )
