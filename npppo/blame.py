@@ -6,7 +6,10 @@ import sys
 import traceback
 
 # npppo, and what it calls by itself
-OURS = {"npppo", "numpy", "gymnasium", "pygame", "moviepy", "matplotlib", "hypothesis"}
+OURS = {
+    *("npppo", "numpy", "gymnasium", "matplotlib", "PIL", "hypothesis"),
+    *("pygame", "moviepy", "decorator", "proglog", "imageio_ffmpeg"),  # a window, a film
+}
 
 
 def is_others(error: BaseException) -> bool:

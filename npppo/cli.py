@@ -36,7 +36,7 @@ HELP = {
     "learning_rate_end": "where the learning rate arrives, linearly, at the end",
     "n_envs": "environments side by side",
     "n_steps": "steps of each environment between two updates",
-    "batch_size": "rows of a minibatch",
+    "batch_size": "rows of a minibatch; where it is not given no more than there are",
     "n_epochs": "passes over the data of an update",
     "gamma": "discount factor γ",
     "gae_lambda": "λ of generalized advantage estimation",
@@ -353,7 +353,7 @@ def _say_schedules(model: PPO, before: int, after: int) -> None:
     for name, old, new in zip(("learning_rate", "clip_range"), stood, goes_on, strict=True):
         if old != new:
             print(
-                f"{name} goes on at {new:.3g}, not at {old:.3g}: it now reaches "
+                f"{name} goes on at {new:.4g}, not at {old:.4g}: it now reaches "
                 f"{getattr(model.config, name + '_end'):g} at {after:,} steps "
                 f"(at {before:,}, as before, with --keep-schedules)"
             )

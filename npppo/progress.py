@@ -13,7 +13,7 @@ class Line:
         self.in_place = sys.stdout is not None and sys.stdout.isatty()
         self.pause = 0.1 if self.in_place else 10.0  # seconds between two lines
         self.began = self.shown = time.perf_counter()
-        self.text = ""
+        self.text = self.printed = ""
 
     def seconds(self) -> float:
         return time.perf_counter() - self.began
@@ -27,10 +27,10 @@ class Line:
 
     def close(self) -> None:
         """The last state of the line, whenever it was shown."""
-        if self.text:
+        if self.text != self.printed:
             self._print()
-            if self.in_place:
-                print()
+        if self.text and self.in_place:
+            print()
 
     def clear(self) -> None:
         """No line any more, on a terminal."""
@@ -38,6 +38,7 @@ class Line:
             print("\r\x1b[K", end="", flush=True)
 
     def _print(self) -> None:
+        self.printed = self.text
         if self.in_place:
             print(f"\r\x1b[K{self.text}", end="", flush=True)
         else:

@@ -11,6 +11,7 @@ import sys
 import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -372,8 +373,14 @@ def test_ctrl_c_in_an_evaluation_shows_what_was_measured(
     )
 
 
-@pytest.mark.parametrize("module", ["argparse", "npppo.cli", "numpy.linalg", "gymnasium.spaces"])
-def test_ctrl_c_in_an_import_ends_without_a_traceback(module, tmp_path):
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        *[("argparse", ""), ("npppo.cli", ""), ("numpy.linalg", "")],
+        ("gymnasium.spaces", "npppo: interrupted\n"),  # by the command, which may have begun things
+    ],
+)
+def test_ctrl_c_in_an_import_ends_without_a_traceback(module, said, tmp_path):
     script = f"""
 import os, signal, sys
 
@@ -389,8 +396,7 @@ start()
 """
     process = start("-c", script)
     output, error = process.communicate(timeout=60)
-    assert (process.returncode, output) == (130, "")
-    assert error in ("", "npppo: interrupted\n")
+    assert (process.returncode, output, error) == (130, "", said)
     assert not (tmp_path / "run").exists()
 
 
@@ -517,6 +523,41 @@ def test_an_evaluation_that_would_not_end_says_how_far_it_came(trained, capsys):
     )
 
 
+class Still(Faulty):
+    """Never ends."""
+
+    metadata: ClassVar = {"render_modes": ["human"]}
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+        super().__init__("", None)
+
+
+def test_what_does_not_end_is_not_shown_for_ever(tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "run"
+    gymnasium.register("Npppo/Still-v0", Still)
+    try:
+        arguments = ["--steps", 100, "--out", folder, "--eval-episodes", 0, *QUICK]
+        assert call("train", "Npppo/Still-v0", *arguments) == 0
+        capsys.readouterr()
+        assert call("eval", folder, "--render", "--episodes", 2, "--max-steps", 30) == 0
+        assert capsys.readouterr().out == (
+            "0 of 2 episodes were finished; 2 were not, after up to 30 steps and with a return of "
+            "30.0 to 30.0 so far (max_steps is 30)\n"
+        )
+        interrupt_at(5, Still, "step", monkeypatch)
+        assert call("eval", folder, "--render") == 130
+        assert capsys.readouterr().out == (
+            "interrupted: 0 of 1 episodes were finished; 1 was not, after up to 4 steps and with a "
+            "return of 4.0 to 4.0 so far\n"
+        )
+        monkeypatch.setattr(Still, "step", lambda env, action: Faulty("make", RuntimeError("mine")))
+        with pytest.raises(RuntimeError, match="mine"):
+            call("eval", folder, "--render")
+    finally:
+        del gymnasium.registry["Npppo/Still-v0"]
+
+
 def test_a_long_evaluation_prints_where_it_is(trained, capsys, monkeypatch):
     monkeypatch.setattr(cli.Line, "show", lambda line, text: print(text))
     assert call("eval", trained, "--episodes", 6, "--max-steps", 20) == 0
@@ -570,7 +611,7 @@ def test_on_a_terminal_the_line_is_updated_in_place(monkeypatch, capsys):
         progress.update({"timesteps": steps, "return": float("nan")})
     progress.close()
     output = capsys.readouterr().out
-    assert output.count("\r") == 4 and output.count("\n") == 1
+    assert output.count("\r") == 3 and output.count("\n") == 1
     assert output.endswith("\n")
 
 

@@ -1,6 +1,7 @@
 """The house as it is drawn: each file imports only from its own floor and those below."""
 
 import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -192,3 +193,11 @@ def test_a_star_import_brings_all_of_them():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'npppo' has no attribute 'nope'"):
         npppo.nope  # noqa: B018
+
+
+def test_whoever_checks_types_is_told_that_there_are_some():
+    """By an empty file, which is installed with the package."""
+    setup = configparser.ConfigParser()
+    setup.read(PACKAGE.parent / "setup.cfg")
+    assert setup["options.package_data"]["npppo"].split() == ["py.typed"]
+    assert (PACKAGE / "py.typed").read_text() == ""

@@ -283,7 +283,7 @@ def test_a_longer_resumed_run_says_that_its_schedules_go_on_elsewhere(folder, ca
     expected = SETTINGS["learning_rate"] * (1 - done / (2 * SHORT) / 2)
     assert max(rates[rates.index(last) + 1 :]) == pytest.approx(expected)
     assert (
-        f"learning_rate goes on at {expected:.3g}, not at 0.001: it now reaches 0.001 at "
+        f"learning_rate goes on at {expected:.4g}, not at 0.001: it now reaches 0.001 at "
         f"{2 * SHORT:,} steps (at {SHORT:,}, as before, with --keep-schedules)\n"
     ) in capsys.readouterr().out
 
