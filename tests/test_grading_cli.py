@@ -518,9 +518,10 @@ def test_ctrl_c_ends_a_class_with_the_marks_that_are_there(home, jobs, whole_gro
     room = home / "room"
     room.mkdir()
     for name in "bcdefg":
-        (home / "folder" / f"{name}.py").write_text(HANGS)
+        (home / "folder" / f"{name}.py").write_text(HANGS.replace("0.05", "900"))
     (home / "folder/a.py").write_text(RIGHT)
-    line = ["grade", "--class", "folder", "--assignment", "tanh.ini", "--jobs", str(jobs)]
+    (home / "slow.ini").write_text("[assignment]\nfunctions = tanh approx_kl\nseconds = 1000\n")
+    line = ["grade", "--class", "folder", "--assignment", "slow.ini", "--jobs", str(jobs)]
     errors = subprocess.PIPE
     process = started(
         home, *line, environment={"TMPDIR": str(room)}, start_new_session=True, stderr=errors
