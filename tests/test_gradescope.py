@@ -225,6 +225,18 @@ def test_which_of_several_files_is_meant(root, files, monkeypatch):
     assert name in ("my_ppo.py", "solution.py")
 
 
+@pytest.mark.parametrize("name", ["HW.PY", "ada/src/hw.ipynb", "ada/hw.py"])
+def test_suffixes_in_any_case_and_folders_in_folders(root, name):
+    """As a zip that a student hands in is unpacked."""
+    path = (root / "submission" / name).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(RIGHT)
+    (root / "submission/__MACOSX").mkdir()
+    (root / "submission/__MACOSX/hw.py").write_text("")
+    (root / "submission/notes.txt").write_text("")
+    assert gradescope.handed_in(root / "submission") == path
+
+
 def test_a_crash_in_between_leaves_a_whole_file(root, monkeypatch):
     seen = []
 

@@ -47,6 +47,21 @@ def test_some_functions_bring_their_forward():
         starter(["gea"])
 
 
+@pytest.mark.parametrize(
+    ("file", "shown"),
+    [
+        ("a b.py", "'a b.py'"),
+        ("\u00e9.py", "'\u00e9.py'"),
+        ('a""".py', "FILE"),
+        ("a\\new.py", "FILE"),
+        ("a\nb.py", "FILE"),
+    ],
+)
+def test_the_name_of_the_file_breaks_nothing(file, shown):
+    header = ast.get_docstring(ast.parse(starter(["gae"], file)))
+    assert header.split("\n")[-1].endswith(f"npppo grade {shown}")
+
+
 # Each function is read alone: a teacher may hand out this one and no other.
 
 STUBS = {name: ast.get_docstring(node) for name, node in functions(starter()).items()}

@@ -4,9 +4,11 @@ import json
 import os
 
 import pytest
+from handins import assignment
 
 from npppo.grading import notebook as notebook_cells
 from npppo.grading import submission as reading
+from npppo.grading.grade import grade
 from npppo.grading.submission import UnreadableError, read_submission
 
 
@@ -171,6 +173,7 @@ def test_a_cell_in_another_language_is_said(tmp_path):
     assert submission.notes == (
         "work.ipynb, code cell 2 is not Python and does not count: it begins with %%bash.",
     )
+    assert grade(submission, assignment("tanh")).messages == submission.notes
     assert not read_submission_of(tmp_path, "a.py", b"x = 1").notes
 
 
