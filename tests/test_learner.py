@@ -1,7 +1,9 @@
 """The loop: the same bits from the same seed, whatever is saved, loaded or looked at on the way."""
 
 import copy
+import dataclasses
 import re
+import time
 from functools import partial
 from itertools import count
 from typing import ClassVar
@@ -413,6 +415,34 @@ def test_the_log_counts_transitions_and_episodes(mode):
     assert_close(rows[-1]["return"], np.mean([r for r, _ in recent]))
     assert_close(rows[-1]["length"], np.mean([length for _, length in recent]))
     assert all(row["steps_per_second"] > 0 and row["seconds"] > 0 for row in rows)
+
+
+def test_seconds_are_counted_from_the_start_and_the_rate_is_that_of_one_update():
+    rows = []
+    start = time.perf_counter()
+    make("plain").learn(200, rows.append)
+    elapsed = time.perf_counter() - start
+    seconds = np.array([0, *(row["seconds"] for row in rows)])
+    assert seconds[-1] <= elapsed
+    steps = np.diff([0, *(row["timesteps"] for row in rows)])
+    # a row's own time is never more than what passed between two rows
+    rates = np.array([row["steps_per_second"] for row in rows])
+    assert (steps / rates <= np.diff(seconds)).all()
+    assert (steps / rates >= 0).all()
+
+
+@pytest.mark.parametrize("n_steps", [1, 7, 3000, 16384, 20000])
+def test_a_segment_has_at_most_16384_steps_or_one_update(n_steps):
+    model = npppo.PPO("CartPole-v1", 0, n_envs=2, n_steps=n_steps, batch_size=2)
+    updates = model._segment_updates()
+    assert isinstance(updates, int)
+    assert updates * n_steps <= 16384 < (updates + 1) * n_steps or (updates, n_steps) == (1, 20000)
+
+
+def test_adam_starts_from_nothing():
+    adam = make("plain").adam
+    assert adam.step == 0
+    assert not adam.m.any() and not adam.v.any()
 
 
 def test_only_the_last_100_episodes_are_recent():
@@ -982,6 +1012,34 @@ def test_a_preset_stands_in_for_the_defaults():
     assert npppo.PPO("CartPole-v1", gamma=0.5).config == PPOConfig(**{**preset, "gamma": 0.5})
     assert npppo.PPO("Acrobot-v1").config == PPOConfig()
     assert PPOConfig(**preset) != PPOConfig()
+
+
+# Its PPO, its MlpPolicy, and 2048 rows to an update, which it takes from one environment
+STABLE_BASELINES3 = {
+    **{"learning_rate": 3e-4, "batch_size": 64, "n_epochs": 10, "gamma": 0.99, "gae_lambda": 0.95},
+    **{"clip_range": 0.2, "clip_range_vf": None, "normalize_advantage": True, "ent_coef": 0.0},
+    **{"vf_coef": 0.5, "max_grad_norm": 0.5, "target_kl": None},
+    **{"net_arch": (64, 64), "activation": "tanh", "shared_trunk": False},
+}
+
+
+def test_the_defaults_are_those_of_stable_baselines3():
+    config = dataclasses.asdict(PPOConfig())
+    n_envs, n_steps = config.pop("n_envs"), config.pop("n_steps")
+    assert (n_envs, n_envs * n_steps) == (8, 2048)
+    assert config.pop("learning_rate_end") is config.pop("clip_range_end") is None
+    assert config == STABLE_BASELINES3
+
+
+def test_the_preset_is_the_one_that_was_measured():
+    """Whoever changes it measures the README's table again."""
+    assert PRESETS == {
+        "CartPole-v1": {
+            **{"total_timesteps": 100_000, "n_envs": 32, "n_steps": 32, "batch_size": 256},
+            **{"n_epochs": 5, "learning_rate": 0.004, "learning_rate_end": 0, "gamma": 0.98},
+            **{"gae_lambda": 0.95, "ent_coef": 0.003},
+        }
+    }
 
 
 @pytest.mark.parametrize("env_id", PRESETS)

@@ -319,6 +319,19 @@ def test_the_gradient_norm_is_limited_and_logged_as_it_was(minibatches):
     assert_close(direction[0], direction[1])
 
 
+@pytest.mark.parametrize("lr", [0.01, 1e-4])
+def test_the_step_is_adam_s_with_an_epsilon_of_1e_5(lr, minibatches):
+    """Felt where a gradient is of that size."""
+    agent, batch = played()
+    before, zeros = agent.parameters.copy(), np.zeros_like(agent.parameters)
+    _, adam = run_update(agent, batch, lr=lr, max_grad_norm=1e-4)
+    args = before, minibatches[0]["grad"], zeros, zeros, 1, lr
+    expected, m, v = npppo.adam_step(*args, beta1=0.9, beta2=0.999, eps=1e-5)
+    for actual, wanted in ((agent.parameters, expected), (adam.m, m), (adam.v, v)):
+        assert_same(actual, wanted)
+    assert abs(agent.parameters - npppo.adam_step(*args)[0]).max() > lr / 100
+
+
 def test_value_clipping_is_only_felt_where_values_have_moved():
     def parameters(**settings):
         agent, batch = played()
