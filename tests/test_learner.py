@@ -186,7 +186,7 @@ def test_environments_get_seeds_that_fit_a_c_int(tmp_path, short_segments):
         model.save(tmp_path / "model")
         learn_updates(npppo.load(tmp_path / "model"), 6)
         evaluate(model, 3, seed)
-        watch_episodes(model, 2, seed, True, None)
+        watch_episodes(model, planned(model, 2, None), seed, True, None)
     del gymnasium.registry[env_id]
     assert max(TakesAnInt32.seeds) > 2**30  # all of the range is used
     assert len({int(seed) for seed in TakesAnInt32.seeds}) >= 12 * (3 + 3 + 3 + 2)
