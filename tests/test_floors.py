@@ -33,11 +33,11 @@ FLOORS = [
     "grading.batteries.optimizers "
     "grading.exercises "
     "grading.codec grading.landlock grading.seccomp grading.guard grading.substitution "
-    "grading.worker grading.start grading.sandbox grading.judge grading.attempt "
+    "grading.worker grading.start grading.nursery grading.sandbox grading.judge grading.attempt "
     "grading.match grading.observe grading.laws grading.diagnosis grading.excuse grading.search "
     "grading.explain grading.notebook grading.submission grading.assignment grading.report "
-    "grading.marks grading.grade grading.writers grading.starter grading.vectors grading.classroom "
-    "grading.gradescope grading.selftest",
+    "grading.marks grading.loading grading.grade grading.writers grading.starter grading.vectors "
+    "grading.classroom grading.gradescope grading.selftest",
     "grading_cli cli __main__",
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules.split()}

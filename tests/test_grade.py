@@ -1,7 +1,6 @@
 """Grading whole files: marks, names, excuses, examples, and the same answer every time."""
 
 import json
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,9 +17,11 @@ from npppo.grading.excuse import only_untested
 from npppo.grading.exercises import EXERCISES, reference
 from npppo.grading.explain import example
 from npppo.grading.grade import grade
+from npppo.grading.loading import beginning
 from npppo.grading.marks import Marked, report_of, strata_right
-from npppo.grading.sandbox import Error, Outcome
+from npppo.grading.sandbox import Error, Outcome, Sandbox
 from npppo.grading.starter import starter
+from npppo.grading.submission import Submission
 from npppo.grading.writers import plain
 
 REFERENCE = reference_file()
@@ -321,26 +322,100 @@ def test_a_function_that_hangs_costs_only_itself():
     assert "took too long" in marks["tanh"].message
 
 
-def test_a_file_that_hangs_everywhere_is_hurried_through():
+def test_a_file_that_hangs_everywhere_is_hurried_through(monkeypatch):
     """Each function says so, and a right one among them keeps its marks."""
     hanging = ("tanh", "relu", "approx_kl", "sgd_step", "linear_schedule")
     source = GAE + "".join(f"\ndef {name}(*x):\n    while True: pass\n" for name in hanging)
-    start = time.monotonic()
+    given = []
+    attempt = grading.attempt
+
+    def noted(sandbox, exercise, cases):
+        given.append((exercise.name, sandbox.limits.call_seconds))
+        return attempt(sandbox, exercise, cases)
+
+    monkeypatch.setattr(grading, "attempt", noted)
     marks = graded(source, " ".join(["gae", *hanging]), seconds="2")
-    # 2 + 1 + 0.5 + 0.25 + 0.2 s of them, and as much again would do for all else
-    assert time.monotonic() - start < 2 * len(hanging)
+    late = [seconds for name, seconds in given if name != "gae"]
+    assert late == [2, 1, 0.5, 0.25, 0.2]
     assert marks["gae"].status == "passed"
     assert all("It took too long" in marks[name].message for name in hanging)
 
 
 def test_a_file_that_runs_out_of_time_is_still_diagnosed(monkeypatch):
     """The time may be over before any example is looked for."""
-    monkeypatch.setattr(grading, "excused", lambda *args: time.sleep(1.5) or {})
-    monkeypatch.setattr(grading, "BUDGET", 1)
+
+    def excused(submission, limits, wrong, budget, diagnosed):
+        budget.seconds = -1
+        return {}
+
+    monkeypatch.setattr(grading, "excused", excused)
     source = "def sgd_step(p, g, lr):\n    return p + lr * g\n"
     source += "def linear_schedule(a, b, f):\n    return b + f * (a - b)\n"
-    marks = graded(source, "sgd_step linear_schedule", seconds="1")
+    marks = graded(source, "sgd_step linear_schedule")
     assert marks["sgd_step"].mistake and marks["linear_schedule"].mistake
+    assert not (marks["sgd_step"].example and marks["linear_schedule"].example)
+
+
+ENDLESS = """
+def train():
+    while True:
+        pass
+train()
+"""
+TANH = "import numpy as np\ndef tanh(x):\n    return np.tanh(x), None\n"
+
+
+def test_what_stands_above_an_endless_loop_is_graded_and_the_loop_is_named():
+    marks = graded(GAE + ENDLESS + TANH, "gae tanh", seconds="0.5")
+    assert marks["gae"].status == "passed"
+    assert (marks["tanh"].status, marks["tanh"].score) == ("error", 0)
+    line = (GAE + ENDLESS).count("\n")
+    (message,) = marks["file"].messages
+    assert message.startswith(f"my_ppo.py, line {line}: loading took more than 0.5 s in `train()`")
+    assert '`if __name__ == "__main__":`' in message
+    assert message in marks["tanh"].message
+
+
+def test_an_endless_cell_costs_none_of_the_others():
+    cells = (("cell 1", GAE), ("cell 2", ENDLESS), ("cell 3", TANH), ("cell 4", ENDLESS))
+    notebook = Submission("my.ipynb", b"", cells)
+    report = grade(notebook, assignment("gae tanh", seconds="0.5"))
+    assert [f.status for f in report.functions] == ["passed", "passed"]
+    assert [message.split(":")[0] for message in report.messages] == [
+        "cell 2, line 5",
+        "cell 4, line 5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "start"),
+    [
+        ("a = 1\nwhile a:\n    pass\nb = 2", 3, 2),
+        ("a = (\n  f(),\n  g(),\n)", 3, 1),
+        ("a = 1\n@f\n@g\ndef h():\n    pass", 3, 2),
+        ("a = 1\r\nf()\r\nb = 2\x0c", 2, 2),
+    ],
+)
+def test_where_an_endless_statement_begins(source, line, start):
+    assert beginning(source, line) == start
+
+
+def test_a_file_that_is_slow_to_load_is_loaded_a_few_times(monkeypatch):
+    """All its functions share a process, a new one after each that dies, for the same marks."""
+    source = GAE + "import os\ndef relu(x):\n    os._exit(0)\n" + TANH
+    source += "def sgd_step(p, g, lr):\n    return p + lr * g\n"
+    functions = "gae relu tanh sgd_step"
+    one_each = graded(source, functions)
+    begun = []
+    load = Sandbox._load
+    monkeypatch.setattr(Sandbox, "_load", lambda sandbox: begun.append(sandbox) or load(sandbox))
+    monkeypatch.setattr(grading, "SLOW", -1)
+    shared = graded(source, functions)
+    assert [shared[name] for name in functions.split()] == [
+        one_each[name] for name in functions.split()
+    ]
+    # the first, one for the batteries and one after relu, and one for the examples
+    assert len(begun) <= 5
 
 
 HANGS = """

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from npppo.grading import guard, seccomp, substitution
+from npppo.grading import guard, nursery, seccomp, substitution
 from npppo.grading import sandbox as parent
 from npppo.grading.codec import Malformed, TooLarge, Unplain, pack, unpack
 from npppo.grading.exercise import Product, Rng
@@ -773,6 +774,8 @@ def test_training_on_import_is_interrupted_and_functions_are_kept():
     loaded, (got,), _ = run(source, limits=SHORT)
     assert loaded.defined == {"f"} and got.value == 1
     assert str(loaded.errors[0]) == "TimeUp: loading took more than 0.4 s"
+    assert loaded.endless and loaded.endless[0][0] == "my_ppo.py"
+    assert 3 <= loaded.endless[0][1] <= 7
 
 
 @pytest.mark.parametrize(
@@ -988,6 +991,100 @@ def test_a_flood_of_forged_messages():
         assert sandbox.call([Call("f", (X,))])[0].value == 1
         time.sleep(0.05)
     assert sandbox._process is None
+
+
+def test_waiting_for_a_processor_takes_no_time(monkeypatch):
+    """As on a machine so busy that nothing else but waiting is done."""
+    source = body("time.sleep(0.8); return 1.0") + "time.sleep(0.8)\n"
+    loaded, (got,), _ = run(source, limits=SHORT)
+    assert loaded.endless == (("my_ppo.py", 5),) and got.kind == "timeout"
+    monkeypatch.setattr(parent._Process, "waited", lambda process: time.monotonic())
+    loaded, (got,), _ = run(source, limits=SHORT)
+    assert not loaded.errors and got.value == 1
+
+
+@linux
+def test_the_system_counts_the_time_in_which_a_process_waits_for_a_processor():
+    with open_sandbox(body("sum(range(10**7)); return 1.0")) as sandbox:
+        sandbox.load(NAMES)
+        before = sandbox._process.waited()
+        sandbox.call([Call("f", (X,))])
+        assert 0 < before <= sandbox._process.waited() < 60
+
+
+def test_the_longest_wait_for_a_processor_has_an_end(monkeypatch):
+    monkeypatch.setattr(parent._Process, "waited", lambda process: time.monotonic())
+    monkeypatch.setattr(parent, "PATIENCE", 1)
+    assert outcome(body("time.sleep(60)"), limits=SHORT).kind == "timeout"
+
+
+OPEN = """
+    found = []
+    for k in range(200):
+        try:
+            os.fstat(k)
+            found.append(k)
+        except OSError:
+            pass
+    return found
+    """
+
+
+def test_a_worker_has_no_descriptors_but_its_own():
+    """None of the nursery's, and none of another worker's that is alive."""
+    with open_sandbox(body(OPEN)) as first, open_sandbox(body(OPEN)) as second:
+        for sandbox in (first, second):
+            sandbox.load(NAMES)
+            assert sandbox.call([Call("f", (X,))])[0].value == [0, 1, 2, 3, 4]
+
+
+def test_no_worker_sees_what_another_one_did():
+    mark = "import builtins\nbuiltins.left = np.left = os.environ['LEFT'] = 'here'\nreturn 1"
+    look = "import builtins\n"
+    look += "return hasattr(np, 'left'), hasattr(builtins, 'left'), 'LEFT' in os.environ"
+    with open_sandbox(body(mark)) as first:
+        first.load(NAMES)
+        assert first.call([Call("f", (X,))])[0].value == 1
+        assert outcome(body(look)).value == (False, False, False)
+
+
+@linux
+def test_a_nursery_that_was_killed_is_replaced():
+    with open_sandbox(body("return 1")) as sandbox:
+        sandbox.load(NAMES)
+        mother = sandbox._process._child.nursery.process
+    mother.kill()
+    mother.wait()
+    assert outcome(body("return 1")).value == 1
+
+
+@linux
+def test_a_nursery_ends_with_its_grader():
+    """Though nobody was left to end it."""
+    program = """
+import os, signal
+from npppo.grading.sandbox import Sandbox
+sandbox = Sandbox([("my_ppo.py", "")])
+sandbox.load([])
+print(sandbox._process._child.nursery.process.pid, sandbox._process._child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    deadline = time.monotonic() + 60
+    for pid in shown.stdout.split():
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not Path(f"/proc/{pid}").exists()
+    assert len(shown.stdout.split()) == 2
+
+
+def test_without_a_nursery_each_worker_is_started(monkeypatch):
+    """As on Windows and macOS."""
+    monkeypatch.setattr(nursery, "sys", types.SimpleNamespace(platform="other"))
+    with open_sandbox(body("return x")) as sandbox:
+        sandbox.load(NAMES)
+        assert isinstance(sandbox._process._child, subprocess.Popen)
+        assert np.array_equal(sandbox.call([Call("f", (X,))])[0].value, X)
 
 
 def test_starting_takes_a_moment():

@@ -1,7 +1,7 @@
 """What of a file can be loaded again and again, for each of its functions anew?
 
-A file may train at its bottom, wait for input, or end the process. What stands above the statement
-that does not end is kept, always the same; what stands below it was never reached.
+A file may train at its bottom. What stands above the statement that does not end is kept, always
+the same; what stands below it in a file, or in a cell of a notebook, was never reached.
 """
 
 from __future__ import annotations
@@ -17,10 +17,6 @@ from .submission import Submission
 TRIES = 3  # cells of a notebook that do not end, each of which takes all the time there is
 QUOTED = 60  # characters of a statement
 ELSEWHERE = 'Move it under `if __name__ == "__main__":`.'
-DEFINITIONS = (
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom),
-    *(ast.Assign, ast.AnnAssign, ast.AugAssign),
-)
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Loadable:
 
 def loadable(submission: Submission, limits: Limits) -> Loadable:
     """Load the file until all that is left of it loads in its time."""
-    whole, messages = submission, tuple[str, ...]()
+    messages = tuple[str, ...]()
     with Sandbox(submission.chunks, limits) as sandbox:
         loaded = sandbox.load(list(EXERCISES))
     while loaded.endless and len(messages) < TRIES:
@@ -45,14 +41,6 @@ def loadable(submission: Submission, limits: Limits) -> Loadable:
         messages += (message,)
         with Sandbox(submission.chunks, limits) as sandbox:
             loaded = sandbox.load(list(EXERCISES))
-    if loaded.failure and not messages:
-        submission = replace(whole, chunks=tuple((f, definitions(s)) for f, s in whole.chunks))
-        failure = loaded.failure
-        with Sandbox(submission.chunks, limits) as sandbox:
-            loaded = sandbox.load(list(EXERCISES))
-        if not loaded.failure:
-            what = "all that is not a definition was left out"
-            messages = (f"Loading the file failed: it {failure}; {what}. {ELSEWHERE}",)
     return Loadable(submission, loaded, sandbox.output, messages)
 
 
@@ -90,13 +78,3 @@ def beginning(source: str, line: int) -> int:
         for node in statements(source)
     ]
     return max((first for first in firsts if first <= line), default=line)
-
-
-def definitions(source: str) -> str:
-    """The source with blank lines in the place of what defines nothing."""
-    lines = lines_of(source)
-    for node in statements(source):
-        if not isinstance(node, DEFINITIONS):
-            for k in range(node.lineno - 1, node.end_lineno or node.lineno):
-                lines[k] = ""
-    return "\n".join(lines)

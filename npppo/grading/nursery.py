@@ -49,7 +49,11 @@ class Child(Protocol):
 def start(command: Sequence[str], room: str, environment: Mapping[str, str]) -> Child:
     """A worker in the folder `room`, with pipes in place of the standard streams."""
     if sys.platform == "linux":
-        return nursery_of(os.getpid(), tuple(command), tuple(environment.items())).fork(room)
+        mother = os.getpid(), tuple(command), tuple(environment.items())
+        try:
+            return nursery_of(*mother).fork(room)
+        except OSError:  # something ended it, and it has been cleared away
+            return nursery_of(*mother).fork(room)
     return subprocess.Popen(
         command,
         bufsize=0,
@@ -74,7 +78,7 @@ def relatives(child: Child) -> set[int]:
 class Nursery:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.alive: set[int] = set()  # workers that have not been waited for
-        self.lock = threading.Lock()
+        self.owner, self.lock = os.getpid(), threading.Lock()
         self.number = 0
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(START_SECONDS)
@@ -125,6 +129,8 @@ class Nursery:
 
     def close(self) -> str:
         """End it; what it printed, which is only ever about itself."""
+        if os.getpid() != self.owner:  # a copy, in a process that was forked
+            return ""
         atexit.unregister(self.close)
         self.socket.close()
         self.process.kill()

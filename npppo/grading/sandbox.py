@@ -546,7 +546,8 @@ class _Watch:
         return time.monotonic() - self.start
 
     def seconds(self) -> float:
-        return self.wall() - max(self.process.waited() - self.waited, 0.0)
+        waited = max(self.process.waited() - self.waited, 0.0)
+        return max(self.wall() - waited, 0.0)  # a wait is counted when it is over
 
 
 @dataclass(eq=False)
