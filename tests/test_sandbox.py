@@ -4,6 +4,7 @@ Each hostile submission does its worst in one function or on being loaded; the g
 know it, say it plainly, and be able to go on.
 """
 
+import multiprocessing
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import time
 import types
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -1056,6 +1058,20 @@ def test_a_nursery_that_was_killed_is_replaced():
     mother.kill()
     mother.wait()
     assert outcome(body("return 1")).value == 1
+
+
+@linux
+def test_a_grader_that_was_forked_leaves_the_others_alone():
+    """It has a nursery of its own, and ends no process but its own."""
+    with open_sandbox(body("return 1")) as sandbox:
+        sandbox.load(NAMES)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+            assert pool.submit(marks_of_one).result() == 1
+        assert sandbox.call([Call("f", (X,))])[0].value == 1
+
+
+def marks_of_one():
+    return outcome(body("return 1")).value
 
 
 @linux

@@ -72,13 +72,16 @@ def homes(room: str) -> dict[str, str]:
 
 def relatives(child: Child) -> set[int]:
     """Processes that bear the same marks as a worker and are none of its own."""
-    return {child.nursery.process.pid, *child.nursery.alive} if isinstance(child, Forked) else set()
+    if not isinstance(child, Forked):
+        return set()
+    with child.nursery.lock:
+        return {child.nursery.process.pid, *child.nursery.alive}
 
 
 class Nursery:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.alive: set[int] = set()  # workers that have not been waited for
-        self.owner, self.lock = os.getpid(), threading.Lock()
+        self.owner, self.lock = os.getpid(), threading.RLock()
         self.number = 0
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(START_SECONDS)
@@ -112,7 +115,9 @@ class Nursery:
         theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
         ours = [pipes[0][1], pipes[1][0], pipes[2][0]]
         try:
-            pid = int(self.ask(f"fork {room}", theirs))
+            with self.lock:  # nobody sees a worker that is not known to be alive
+                pid = int(self.ask(f"fork {room}", theirs))
+                self.alive.add(pid)
         except BaseException as error:
             for end in ours:
                 os.close(end)
@@ -124,7 +129,6 @@ class Nursery:
         finally:
             for end in theirs:
                 os.close(end)
-        self.alive.add(pid)
         return Forked(self, pid, ours)
 
     def close(self) -> str:

@@ -518,12 +518,12 @@ def _environment() -> dict[str, str]:
     # Several threads of OpenBLAS do not fit into the limit of memory.
     single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     python = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
-    return {**kept, **single, **python, MARK: _mark()}
+    return {**kept, **single, **python, MARK: _mark(os.getpid())}
 
 
 @lru_cache(maxsize=1)
-def _mark() -> str:
-    """Of all processes that this grader starts."""
+def _mark(grader: int) -> str:
+    """Of all processes that this grader starts, and not of one that it was forked from."""
     return secrets.token_hex(16)
 
 
@@ -567,7 +567,7 @@ class _Process:
         _LIVE.add(self)
         os.mkdir(self.room, 0o700)
         self._nonce = secrets.token_bytes(16)
-        self._mark = _mark()
+        self._mark = _mark(os.getpid())
         self._frames: Queue[bytes | Exception] = Queue(maxsize=8)
         self._kept = bytearray()
         try:
