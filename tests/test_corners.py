@@ -106,6 +106,13 @@ def test_value_clipping_needs_old_values():
         losses.ppo_objective(ones, ones, ones, ones, ones, ones, 0.2, 0.5, 0.0, clip_vf=0.2)
 
 
+def test_a_wrong_number_of_axes_is_named_by_their_letters():
+    with pytest.raises(ValueError, match=r"values has shape \(2, 1\), expected shape \(N,\)"):
+        npppo.value_loss(np.ones((2, 1)), np.ones(2))
+    with pytest.raises(ValueError, match=r"logits has shape \(2,\), expected shape \(N, A\)"):
+        npppo.softmax(np.ones(2))
+
+
 def test_an_unknown_activation_is_named():
     params = [(np.ones((1, 1)), np.ones(1))]
     for call in (
