@@ -36,7 +36,7 @@ Distribution = tuple[Array, ...]  # what the head calls its parameters: (logits,
 
 @dataclass(frozen=True)
 class Head:
-    """A family of action distributions: the functions of one floor-0 file under common names."""
+    """A family of action distributions: categorical.py's or gaussian.py's functions by one name."""
 
     noise: Callable[[np.random.Generator, tuple[int, ...], int], Array]
     sample: Callable[..., Array]  # (*distribution, noise) -> actions

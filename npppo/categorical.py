@@ -16,6 +16,8 @@ the logits are laid out by columns first; no formula depends on it.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -236,10 +238,10 @@ def categorical_kl(old_logits: ArrayLike, logits: ArrayLike) -> tuple[Array, Cac
     old_log_p, (old_p,) = log_softmax(old_logits)  # (N, A)
     log_p, (p,) = log_softmax(logits)  # (N, A)
     d = log_p - old_log_p  # (N, A)
-    # beyond this exp(d) may overflow, and p_old (exp(d) - 1 - d) is p to all digits
     far = d.real > 44  # (N, A) bool
-    kl: Array = np.where(far, p, old_p * exp_remainder(np.where(far, 0, d))).sum(axis=1)  # (N,)
-    return kl, (old_p, p)
+    terms = old_p * exp_remainder(np.minimum(d, 44))  # (N, A)
+    terms[far] = p[far]  # to all digits, where exp(d) may overflow
+    return terms.sum(axis=1), (old_p, p)
 
 
 def exp_remainder(x: Array) -> Array:
@@ -250,11 +252,11 @@ def exp_remainder(x: Array) -> Array:
     """
     near = abs(x.real) < 0.5  # same shape as x, bool
     small = np.where(near, x, 0)
-    # x²/2 (1 + x/3 (1 + x/4 (1 + …))): the first power left out, x¹⁷/17!, is 1e-19 of the whole
     series = np.zeros_like(small)
-    for n in range(16, 2, -1):
-        series = small / n * (1 + series)
-    return np.where(near, small * small / 2 * (1 + series), np.expm1(x) - x)
+    for n in range(16, 1, -1):  # the first power left out is 1e-19 of the whole
+        series *= small
+        series += 1 / math.factorial(n)
+    return np.where(near, small * small * series, np.expm1(x) - x)
 
 
 def categorical_kl_backward(dkl: ArrayLike, cache: Cache) -> Array:

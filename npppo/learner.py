@@ -377,7 +377,7 @@ class PPO:
         return arrays, meta
 
     def restore(self, arrays: dict[str, Array], meta: dict[str, Any]) -> None:
-        """Become the model that was saved.
+        """Load the saved state into this model.
 
         The environment is brought to where it was when the training goes on, so that a model
         loaded only to be evaluated does not wait for the replay.

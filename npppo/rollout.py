@@ -1,7 +1,7 @@
 """Playing: a gymnasium vector environment on one side, (T, E) arrays on the other.
 
 Where an episode ends, gymnasium's vector environments start the next one by themselves, in one of
-two ways, and the difference decides whether the data are right:
+two ways, and the difference decides whether the data are right (a third, DISABLED, is refused):
 
 NEXT_STEP   The step that ends an episode returns the true final observation. The next step ignores
             its action and returns the first observation of the new episode. That row is no

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import npppo
+from npppo import losses
 
 f32 = np.float32
 
@@ -72,12 +73,54 @@ def test_values_are_clipped_in_any_unit(size):
     assert list(dvalues / size) == [0.0, -5.0]  # clipped to 1 and -1: errors -1 and -2, -5 and -4
 
 
-@pytest.mark.parametrize("name", ["value_loss", "policy_gradient_loss"])
-def test_an_empty_batch_has_an_empty_gradient(name):
+@pytest.mark.parametrize(("size", "dtype"), [(1e-160, np.float64), (1e-22, f32), (1e22, f32)])
+def test_squares_that_lose_their_digits_are_not_summed(size, dtype):
+    """They are subnormal there, or too large."""
+    numbers = size * np.array([1, 2, -3], dtype)
+    norm = npppo.clip_grad_norm([numbers], 1.0)[1]
+    np.testing.assert_allclose(norm / size, np.sqrt(14), 1e-6)
+    normalized = npppo.normalize_advantages(numbers, 0.0)
+    np.testing.assert_allclose(normalized, np.array([1, 2, -3]) / np.sqrt(14 / 3), 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("value_loss", 1),
+        ("policy_gradient_loss", 1),
+        ("clipped_surrogate_loss", 2),
+        ("clipped_value_loss", 2),
+    ],
+)
+def test_an_empty_batch_has_an_empty_gradient(name, data):
+    hyperparameters = [0.2] if "clip" in name else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the loss itself is 0 / 0
-        _, cache = getattr(npppo, name)(np.zeros(0), np.zeros(0))
+        _, cache = getattr(npppo, name)(*np.zeros((1 + data, 0)), *hyperparameters)
     assert getattr(npppo, name + "_backward")(1.0, cache).shape == (0,)
+
+
+def test_value_clipping_needs_old_values():
+    ones = np.ones(2)
+    with pytest.raises(ValueError, match="old_values is None"):
+        losses.ppo_objective(ones, ones, ones, ones, ones, ones, 0.2, 0.5, 0.0, clip_vf=0.2)
+
+
+def test_a_wrong_number_of_axes_is_named_by_their_letters():
+    with pytest.raises(ValueError, match=r"values has shape \(2, 1\), expected shape \(N,\)"):
+        npppo.value_loss(np.ones((2, 1)), np.ones(2))
+    with pytest.raises(ValueError, match=r"logits has shape \(2,\), expected shape \(N, A\)"):
+        npppo.softmax(np.ones(2))
+
+
+def test_an_unknown_activation_is_named():
+    params = [(np.ones((1, 1)), np.ones(1))]
+    for call in (
+        lambda: npppo.mlp(np.ones((1, 1)), params, "gelu"),
+        lambda: npppo.mlp_jvp(np.ones((1, 1)), params, params, "gelu"),
+    ):
+        with pytest.raises(ValueError, match="activation is 'gelu', expected one of tanh, relu"):
+            call()
 
 
 @pytest.mark.parametrize(("lowest", "dtype"), [(-745.0, np.float64), (-103.5, f32)])

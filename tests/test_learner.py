@@ -1231,6 +1231,12 @@ def test_an_evaluation_depends_on_its_seed_alone(deterministic):
     assert first == again != other
 
 
+def test_an_evaluation_has_seed_0_and_each_of_its_rounds_seeds_of_its_own():
+    model = make("native")  # with two environments, hence four rounds
+    assert evaluate(model, 8) == evaluate(model, 8, seed=0, deterministic=True)
+    assert len(set(evaluate(model, 8))) > 2
+
+
 def test_an_evaluation_does_not_disturb_the_training():
     undisturbed, model = make("native"), make("native")
     for update in range(1, 5):

@@ -130,7 +130,7 @@ class AdamState:
 
 @dataclass(frozen=True)
 class Rows:
-    """A batch as rows in no order: what the epochs shuffle. N is the number of valid rows."""
+    """A batch's N valid rows, flattened, which the epochs shuffle: their order means nothing."""
 
     observations: Array  # (N, D)
     actions: Array  # (N,) or (N, A)
