@@ -252,6 +252,22 @@ def test_a_missing_centring_term(forward, wrong):
     assert "a centring term is missing" in the_failure(results).message
 
 
+def test_a_centring_term_that_is_missing_in_some_rows():
+    def backward(dp, cache):
+        dlogits = npppo.softmax_backward(dp, cache)
+        dlogits[1:] = (cache[0] * dp)[1:]
+        return dlogits
+
+    results = check_gradient(softmax, backward, rng.normal(size=(4, 3)))
+    assert "a centring term is missing" in the_failure(results).message
+
+
+def test_a_zero_among_the_entries_is_not_0_everywhere():
+    weights = np.array([0.0, 2.0, 3.0])
+    results = check_gradient(lambda x: (weights * x, None), lambda dy, _: -weights * dy, np.ones(3))
+    assert "the sign is flipped" in the_failure(results).message
+
+
 @pytest.mark.parametrize("power", [1, 2])
 def test_a_missing_centring_term_that_shifts_by_a_constant(power):
     """Only for power 1 does the right gradient sum to 0."""
@@ -463,6 +479,15 @@ def test_zeros_among_other_entries_are_no_reason_to_refuse():
     assert_gradient(layers.relu, layers.relu_backward, x)
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_small_gradient_at_a_large_argument_proves_something(sign):
+    assert_gradient(
+        lambda x: (np.log(2e5 - sign * x), x),
+        lambda dy, x: -sign * dy / (2e5 - sign * x),
+        sign * np.array([0.9e5, 1e5]),
+    )
+
+
 def test_a_small_gradient_of_small_outputs_proves_something():
     assert_gradient(lambda x: (1e-5 * x, None), lambda dy, _: 1e-5 * dy, VALUES)
 
@@ -538,6 +563,9 @@ def test_the_seed_decides():
 
     assert errors(0) == errors(0) == errors(np.random.default_rng(0))
     assert errors(0) != errors(1)
+    assert check_gradient(linear, linear_backward, X, W, B) == check_gradient(
+        linear, linear_backward, X, W, B, seed=0
+    )
 
 
 @pytest.mark.parametrize("wrt", [["z"], ["x", "index"], ["x", "factor"]])

@@ -30,6 +30,7 @@ from tolerances import FLOAT32
 
 import npppo
 from npppo import learner
+from npppo.agent import Architecture
 from npppo.algorithms.ppo import PPOConfig
 from npppo.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from npppo.evaluate import MAX_STEPS, evaluate, planned, play
@@ -1029,6 +1030,8 @@ def test_the_defaults_are_those_of_stable_baselines3():
     assert (n_envs, n_envs * n_steps) == (8, 2048)
     assert config.pop("learning_rate_end") is config.pop("clip_range_end") is None
     assert config == STABLE_BASELINES3
+    shape = config["net_arch"], config["activation"], config["shared_trunk"]
+    assert Architecture(3, 2) == Architecture(3, 2, "categorical", *shape)
 
 
 def test_the_preset_is_the_one_that_was_measured():

@@ -201,6 +201,12 @@ def test_a_singular_system_is_solved_where_it_can_be(api, rng, D):
     assert_close(fisher @ x, b, 1e-8)
 
 
+@property_of("conjugate_gradient", D=sizes)
+def test_a_direction_that_the_matrix_does_not_see_is_not_followed(api, D):
+    x = api.conjugate_gradient(lambda v: 0 * v, np.ones(D), 5)
+    assert_same(x, np.zeros(D))
+
+
 # Schedule
 
 
