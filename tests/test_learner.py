@@ -33,7 +33,7 @@ from npppo import learner
 from npppo.agent import Architecture
 from npppo.algorithms.ppo import PPOConfig
 from npppo.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from npppo.evaluate import MAX_STEPS, evaluate, planned, play
+from npppo.evaluate import evaluate, planned, play
 from npppo.evaluate import watch as watch_episodes
 from npppo.presets import PRESETS
 from npppo.rollout import Player
@@ -1090,7 +1090,7 @@ IN_RANGE = {
     **{"gamma": [0, 1], "gae_lambda": [0.0, 1], "ent_coef": [0], "vf_coef": [0.0]},
     **{"learning_rate_end": [0, None], "clip_range": [2.0], "clip_range_end": [0, None]},
     **{"clip_range_vf": [None, 5], "target_kl": [None], "n_epochs": [1], "batch_size": [2, 31, 32]},
-    **{"net_arch": [(), [4, 4]], "activation": ["relu"], "shared_trunk": [True]},
+    **{"net_arch": [(), (1,), [4, 4]], "activation": ["relu"], "shared_trunk": [True]},
 }
 
 
@@ -1289,9 +1289,7 @@ def test_an_episode_without_end_is_left_out_with_a_word(lottery):
     assert warned[0].filename == __file__
 
 
-@pytest.mark.parametrize(
-    ("limit", "expected"), [(None, MAX_STEPS), (7, 7), (10 * MAX_STEPS, 10 * MAX_STEPS)]
-)
+@pytest.mark.parametrize(("limit", "expected"), [(None, 10_000), (7, 7), (100_000, 100_000)])
 def test_an_episode_may_last_as_long_as_its_environment_lets_it(limit, expected):
     env_id = "npppo-tests/Lottery-v1"
     gymnasium.register(env_id, Lottery, max_episode_steps=limit)
