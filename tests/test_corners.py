@@ -84,15 +84,27 @@ def test_squares_that_lose_their_digits_are_not_summed(size, dtype):
     np.testing.assert_allclose(normalized, np.array([1, 2, -3]) / np.sqrt(14 / 3), 1e-6)
 
 
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        ("value_loss", 1),
-        ("policy_gradient_loss", 1),
-        ("clipped_surrogate_loss", 2),
-        ("clipped_value_loss", 2),
-    ],
-)
+OF_ROWS = [
+    ("value_loss", 1),
+    ("policy_gradient_loss", 1),
+    ("clipped_surrogate_loss", 2),
+    ("clipped_value_loss", 2),
+]
+
+
+@pytest.mark.parametrize(("name", "data"), OF_ROWS)
+def test_one_row_counts_twice_what_each_of_two_equal_ones_does(name, data):
+    hyperparameters = [0.2] if "clip" in name else []
+    gradients = []
+    for N in (1, 2):
+        rows = [np.full(N, x) for x in (0.5, 0.4, 0.3)[: 1 + data]]
+        _, cache = getattr(npppo, name)(*rows, *hyperparameters)
+        gradients.append(getattr(npppo, name + "_backward")(1.0, cache))
+    (one,), (two, _) = gradients
+    assert one == 2 * two != 0
+
+
+@pytest.mark.parametrize(("name", "data"), OF_ROWS)
 def test_an_empty_batch_has_an_empty_gradient(name, data):
     hyperparameters = [0.2] if "clip" in name else []
     with warnings.catch_warnings():
