@@ -436,7 +436,7 @@ def test_seconds_are_counted_from_the_start_and_the_rate_is_that_of_one_update()
 def test_a_segment_has_at_most_16384_steps_or_one_update(n_steps):
     model = npppo.PPO("CartPole-v1", 0, n_envs=2, n_steps=n_steps, batch_size=2)
     updates = model._segment_updates()
-    assert isinstance(updates, int)
+    assert isinstance(updates, int) and updates >= 1
     assert updates * n_steps <= 16384 < (updates + 1) * n_steps or (updates, n_steps) == (1, 20000)
 
 
