@@ -124,6 +124,21 @@ def assignment_command(output: Path, functions: list[str] | None, force: bool) -
     return 0
 
 
+@contextmanager
+def _leaving_nothing_behind() -> Iterator[None]:
+    """Whatever signal ends the work in here also ends the processes that it has started."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, _terminate)
+    if before[signal.SIGINT] is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@_leaving_nothing_behind()
 def grade_command(
     file: Path | None,
     folder: Path | None,
@@ -140,9 +155,6 @@ def grade_command(
     from .checkpoint import expect_free, write_text
 
     _expect_hypothesis()
-    signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
     if jobs < 1:
         raise ValueError(f"--jobs is {jobs}, expected 1 or more")
     if folder is not None and format is not None:

@@ -572,3 +572,11 @@ def test_a_worker_ends_when_its_grader_has_ended_before_it_began():
     environment = {**os.environ, "PYTHONPATH": str(Path(npppo.__file__).parents[1])}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, timeout=50)
     assert ended.returncode == 128 + 15
+
+
+def test_grading_leaves_the_signals_as_they_were(tmp_path):
+    """Ctrl-C in what the same process does next is no longer the grader's affair."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    assert cli.main(["grade", str(tmp_path / "missing.py")]) == 2
+    assert [signal.getsignal(number) for number in numbers] == before
