@@ -13,7 +13,9 @@ def start() -> None:
 
     options = parse()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(run(options))
+    code = run(options)
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # once more while it ends: at once
+    sys.exit(code)
 
 
 if __name__ == "__main__":

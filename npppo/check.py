@@ -8,13 +8,16 @@ random, and every entry of every gradient is compared with the derivative of the
                                                        the result is exact to rounding
     central difference    (f(x + h) - f(x - h)) / 2h   works for any forward, to about ten digits
 
-The cotangent is never all ones. The outputs of a softmax, say, sum to 1 whatever goes in: for a
-cotangent of ones the right gradient is 0, and so is any multiple of it: a wrong factor would go
+The series f(x + ih) = f + ih f' - h² f''/2 - i h³ f'''/6 … shows why: its imaginary part over h is
+f' - h² f'''/6 …, and h² is nothing beside 1.
+
+The cotangent `dout` is never all ones. The outputs of a softmax sum to 1 whatever goes in. With a
+cotangent of ones its right gradient is 0, and so is any multiple of it: a wrong factor would go
 unseen.
 
 The error of a gradient is max|yours - numeric| / max|numeric|, both over all entries of one array.
-Rounding is of the size of the largest entry in all of them, so an entry that is small because
-terms cancelled has no digits of its own that could be compared.
+Every entry has a rounding error of the size of the largest one, so an entry that is small because
+terms cancelled has no right digits to compare.
 
 Source: Squire & Trapp 1998 (complex step).
 """
@@ -30,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from .shapes import Array
+from .formulas.shapes import Array
 
 __all__ = [
     "GradientResult",
@@ -171,7 +174,7 @@ def central_difference(f: Callable[[Array], Array], x: Array, dout: Array) -> Ar
 class _Probe:
     """A forward and its backward at one point.
 
-    Every call gets a copy of the arguments, lest a function that changes them spoil the next call.
+    Every call gets a copy of the arguments, so that one which changes them does not spoil the next.
     """
 
     forward: Forward

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import categorical, gaussian, layers, losses
-from .agent import HEADS, Agent, Architecture
+from .agents.agent import HEADS, Agent, Architecture
 from .check import Backward, Forward, GradientResult, check_gradient
-from .shapes import Array, Layers
+from .formulas import categorical, gaussian, layers, losses
+from .formulas.shapes import Array, Layers
 
 __all__ = ["check_package", "package_cases"]
 
@@ -84,7 +84,7 @@ def _layers_off_kinks(rng: np.random.Generator, x: Array, widths: list[int]) -> 
 
 
 def _jvp_case(x: Array, params: Layers, dparams: Layers, activation: str) -> Case:
-    """`mlp_jvp` as what it is: the derivative by t_n of sample n's output at params + t_n dparams.
+    """`mlp_jvp` as a gradient: that of sample n's output at params + t_n dparams by t_n.
 
     A t for each sample, because a single sum over them all may come out close to 0.
     """

@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
+from textwrap import indent
 
 import npppo
-from npppo.grading.assignment import assignment_of
-from npppo.grading.grade import grade
-from npppo.grading.submission import Submission
+import npppo.contract
+from npppo.grading.desk.assignment import assignment_of
+from npppo.grading.desk.grade import grade
+from npppo.grading.desk.submission import Submission
 
-FLOOR_0 = ("shapes", "layers", "categorical", "gaussian", "returns", "losses", "optimizers")
+FORMULAS = ("layers", "categorical", "gaussian", "returns", "losses", "optimizers")
 GAE = """
 import numpy as np
 def gae(r, v, nv, term, trunc, gamma, lam):
@@ -22,13 +24,22 @@ def gae(r, v, nv, term, trunc, gamma, lam):
 
 
 def reference_file():
-    """The reference itself as one file that needs NumPy alone."""
-    folder = Path(npppo.__file__).parent
-    sources = [(folder / f"{name}.py").read_text() for name in FLOOR_0]
-    text = "\n".join(re.sub(r"__all__ = \[.*?\]\n", "", source, flags=re.S) for source in sources)
-    text = re.sub(r"^from \.\w+ import (\([^)]*\)|.*)$", "", text, flags=re.M)
-    text = text.replace("from __future__ import annotations\n", "")
-    return "from __future__ import annotations\n" + text
+    """The reference itself, formulas behind their doors, as one file that needs NumPy alone."""
+    package = Path(npppo.__file__).parent
+
+    def source(name):
+        text = (package / f"{name}.py").read_text()
+        text = re.sub(r"^ *from \.[\w.]* import (\([^)]*\)|.*)$", "", text, flags=re.M)
+        return text.replace("from __future__ import annotations\n", "")
+
+    door = source("contract").replace("if TYPE_CHECKING:", "").split("def doors()")[0]
+    formulas = "\n".join(source(f"formulas/{name}") for name in FORMULAS)
+    lines = ["from __future__ import annotations", source("formulas/shapes"), door]
+    lines += ["def bare():", indent(formulas, "    "), "    return locals()", "BARE = bare()"]
+    for name in npppo.contract.__all__:
+        through = "back_door" if name.endswith("_backward") else "door"
+        lines.append(f"{name} = {through}(BARE[{name!r}])")
+    return "\n".join(lines)
 
 
 def submission(source, name="my_ppo.py"):

@@ -88,7 +88,7 @@ def forward(api, name, args):
 def backward(api, name, dout, cache):
     """The gradients as a list, one for each differentiable argument."""
     grads = getattr(api, f"{name}_backward")(dout, cache)
-    return [grads] if len(CALLS[name].differentiable) == 1 else list(grads)
+    return [grads] if len(CALLS[name].specification.positions) == 1 else list(grads)
 
 
 def gradients(api, name, args, dout):
@@ -146,7 +146,7 @@ def assert_gradient(api, name, args, rng, differentiate, tolerance):
     dout = cotangent(rng, out)
     grads = backward(api, name, dout, cache)
     largest = 0.0
-    for k, grad in zip(CALLS[name].differentiable, grads, strict=True):
+    for k, grad in zip(CALLS[name].specification.positions, grads, strict=True):
 
         def loss(x, k=k):
             return np.sum(dout * forward(api, name, (*args[:k], x, *args[k + 1 :]))[0])

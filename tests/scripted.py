@@ -11,8 +11,8 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from npppo.agent import Agent, Architecture
-from npppo.rollout import Player
+from npppo.agents.agent import Agent, Architecture
+from npppo.agents.rollout import Player
 
 NEXT_STEP, SAME_STEP = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP
 MODES = [NEXT_STEP, SAME_STEP]

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
+from npppo.contract import SPECIFICATIONS, Specification
+
 # Two to five of everything: equal lengths (a forgotten transpose goes unnoticed) and unequal ones
 # (it crashes) both come up often, and no axis has the length 1 that broadcasts.
 sizes = st.integers(2, 5)
@@ -320,77 +322,61 @@ def conjugate_gradient_cases(draw):
 
 
 class Call(NamedTuple):
-    """How a function is called.
+    """How a function is called, and with what."""
 
-    `arguments` are their names in order, the arrays with the letters of their shapes, as in
-    "x:ND W:DM b:M". `wrt` are those that the backward function returns gradients for.
-    """
-
-    arguments: str
+    specification: Specification
     cases: st.SearchStrategy
-    out: str | None = None
-    wrt: str = ""
 
     @property
     def names(self):
-        return [argument.split(":")[0] for argument in self.arguments.split()]
+        return list(self.specification.arguments)
 
     @property
     def letters(self):
-        """{name of an array: the letters of its shape}"""
-        return dict(word.split(":") for word in self.arguments.split() if ":" in word)
+        """{name of an array: the letters of its shape}; (N, D) for those of any shape."""
+        kinds = self.specification.arguments
+        alike = [name for name, kind in kinds.items() if kind == "*"]
+        return self.specification.letters | (dict.fromkeys(alike, "ND") if alike[1:] else {})
 
     @property
-    def differentiable(self):
-        """Positions of the arguments that the function is differentiated by."""
-        return [self.names.index(name) for name in self.wrt.split()]
+    def out(self):
+        """The letters of the result, None where there are none to speak of."""
+        (out,) = self.specification.out if len(self.specification.out) == 1 else ("*",)
+        return {"*": None, "()": ""}.get(out, out)
 
 
-GAE = "rewards:TE values:TE next_values:TE terminated:TE truncated:TE gamma lam"
-RETURNS = "rewards:TE next_values:TE terminated:TE truncated:TE gamma"
-SURROGATE = "log_prob:N old_log_prob:N advantages:N clip"
-CLIPPED_VALUE = "values:N old_values:N targets:N clip"
-PPO = "logits:NA values:N actions:N old_log_prob:N advantages:N targets:N clip vf_coef ent_coef"
-GAUSSIAN_KL = "old_mean:NA old_log_std:A mean:NA log_std:A"
-ADAM = "param:ND grad:ND m:ND v:ND step lr beta1 beta2 eps"
-
-CALLS = {
-    "linear": Call("x:ND W:DM b:M", linear_cases(), "NM", "x W b"),
-    "tanh": Call("x", arrays(), None, "x"),
-    "relu": Call("x", arrays_away_from_zero(), None, "x"),
-    "mlp": Call("x:ND params activation", networks(), None, "x params"),
-    "mlp_jvp": Call("x:ND params dparams activation", networks_and_directions()),
-    "softmax": Call("logits:NA", logits_cases(), "NA", "logits"),
-    "log_softmax": Call("logits:NA", logits_cases(), "NA", "logits"),
-    "categorical_log_prob": Call("logits:NA actions:N", logits_and_actions(), "N", "logits"),
-    "categorical_entropy": Call("logits:NA", logits_cases(), "N", "logits"),
-    "categorical_kl": Call("old_logits:NA logits:NA", logits_pairs(), "N", "logits"),
-    "categorical_sample": Call("logits:NA u:N", logits_and_uniforms(), "N"),
-    "categorical_fisher": Call("logits:NA v:NA", logits_and_vectors(), "NA"),
-    "gaussian_log_prob": Call(
-        "mean:NA log_std:A actions:NA", gaussians_and_actions(), "N", "mean log_std"
-    ),
-    "gaussian_entropy": Call("log_std:A", log_stds(), "", "log_std"),
-    "gaussian_kl": Call(GAUSSIAN_KL, gaussian_pairs(), "N", "mean log_std"),
-    "discounted_returns": Call(RETURNS, returns_cases(), "TE"),
-    "gae": Call(GAE, rollouts(), "TE"),
-    "normalize_advantages": Call("advantages", advantages_cases()),
-    "importance_ratio": Call("log_prob:N old_log_prob:N", log_prob_pairs(), "N", "log_prob"),
-    "policy_gradient_loss": Call(
-        "log_prob:N advantages:N", log_probs_and_advantages(), "", "log_prob"
-    ),
-    "clipped_surrogate_loss": Call(SURROGATE, surrogates(), "", "log_prob"),
-    "value_loss": Call("values:N targets:N", values_and_targets(), "", "values"),
-    "clipped_value_loss": Call(CLIPPED_VALUE, clipped_values(), "", "values"),
-    "ppo_loss": Call(PPO, ppo_cases(), "", "logits values"),
-    "approx_kl": Call("log_prob:N old_log_prob:N", log_prob_pairs(), ""),
-    "clip_fraction": Call(
-        "log_prob:N old_log_prob:N clip", surrogates().map(lambda s: (s[0], s[1], s[3])), ""
-    ),
-    "explained_variance": Call("values:N targets:N", values_and_targets(), ""),
-    "clip_grad_norm": Call("grads max_norm", gradients_and_norms()),
-    "sgd_step": Call("param:ND grad:ND lr", sgd_cases(), "ND"),
-    "adam_step": Call(ADAM, adam_cases()),
-    "conjugate_gradient": Call("matvec b:D iterations", conjugate_gradient_cases(), "D"),
+CASES = {
+    "linear": linear_cases(),
+    "tanh": arrays(),
+    "relu": arrays_away_from_zero(),
+    "mlp": networks(),
+    "mlp_jvp": networks_and_directions(),
+    "softmax": logits_cases(),
+    "log_softmax": logits_cases(),
+    "categorical_log_prob": logits_and_actions(),
+    "categorical_entropy": logits_cases(),
+    "categorical_kl": logits_pairs(),
+    "categorical_sample": logits_and_uniforms(),
+    "categorical_fisher": logits_and_vectors(),
+    "gaussian_log_prob": gaussians_and_actions(),
+    "gaussian_entropy": log_stds(),
+    "gaussian_kl": gaussian_pairs(),
+    "discounted_returns": returns_cases(),
+    "gae": rollouts(),
+    "normalize_advantages": advantages_cases(),
+    "importance_ratio": log_prob_pairs(),
+    "policy_gradient_loss": log_probs_and_advantages(),
+    "clipped_surrogate_loss": surrogates(),
+    "value_loss": values_and_targets(),
+    "clipped_value_loss": clipped_values(),
+    "ppo_loss": ppo_cases(),
+    "approx_kl": log_prob_pairs(),
+    "clip_fraction": surrogates().map(lambda s: (s[0], s[1], s[3])),
+    "explained_variance": values_and_targets(),
+    "clip_grad_norm": gradients_and_norms(),
+    "sgd_step": sgd_cases(),
+    "adam_step": adam_cases(),
+    "conjugate_gradient": conjugate_gradient_cases(),
 }
-DIFFERENTIABLE = [name for name, call in CALLS.items() if call.wrt]
+CALLS = {name: Call(SPECIFICATIONS[name], cases) for name, cases in CASES.items()}
+DIFFERENTIABLE = [name for name, call in CALLS.items() if call.specification.by]

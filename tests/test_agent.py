@@ -12,7 +12,7 @@ from properties import (
 from scripted import COPIES
 from tolerances import CENTRAL_DIFFERENCE, COMPLEX_STEP, EXACT, SMALLEST_GRADIENT
 
-from npppo.agent import Agent, Architecture, initial_parameters
+from npppo.agents.agent import Agent, Architecture, initial_parameters
 
 N, D, A = 6, 3, 4
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from npppo import contract
-from npppo.grading.assignment import read_assignment, template
-from npppo.grading.exercises import EXERCISES
+from npppo.grading.desk.assignment import read_assignment, template
+from npppo.grading.exercises.answers import EXERCISES
 
 GOOD = """
 [assignment]

@@ -1,13 +1,15 @@
-"""The catalogue of known mistakes: right where no switch is set, caught and named where one is."""
+"""The known mistakes and the batteries: right with no switch set, caught and named with one."""
 
 import numpy as np
 import pytest
 
 from npppo import contract
-from npppo.grading import selftest
-from npppo.grading.compare import DOUBLE, SINGLE, close
-from npppo.grading.exercise import RIGHT
-from npppo.grading.exercises import EXERCISES, forward_of, reference, varied
+from npppo.grading.exercises.answers import EXERCISES, forward_of, letters_of, reference, varied
+from npppo.grading.exercises.compare import DOUBLE, SINGLE, close
+from npppo.grading.exercises.exercise import RIGHT
+from npppo.grading.exercises.trees import leaves, mapped, side_by_side
+from npppo.grading.formats import selftest
+from npppo.grading.judging import search
 
 SEEDS = range(3)
 
@@ -122,6 +124,23 @@ def test_a_backward_that_trusts_a_wrong_cache_has_the_id_of_its_forward(name):
     of_forward = {m.id for m in EXERCISES[forward_of(name)].mistakes}
     kept = [m for m in EXERCISES[name].mistakes if "kept" in m.sentence]
     assert [m.switch for m in kept if m.id not in of_forward] == []
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_search_draws_every_argument_but_a_tolerance(name, monkeypatch):
+    monkeypatch.setattr(search, "SHRINK_CALLS", 0)
+    case = search.smallest(EXERCISES[name], lambda case: True, 0, 5)
+    assert len(case.args) == len(letters_of(name)) - (name == "conjugate_gradient")
+
+
+def test_walks_over_lists_and_tuples():
+    tree = [1, (2, [3.0]), ()]
+    assert list(leaves(tree)) == [1, 2, 3.0]
+    assert mapped(lambda x: -x, tree) == [-1, (-2, [-3.0]), ()]
+    assert mapped(lambda x, y: x + y, tree, [10, [20, (30,)], []]) == [11, (22, [33.0]), ()]
+    assert side_by_side(tree, (10, [20, (30,)], [])) == [(1, 10), (2, 20), (3.0, 30)]
+    for other in (1, [1, (2, [3.0])], [1, (2, 3.0), ()], [1, (2, [3.0]), 4]):
+        assert side_by_side(tree, other) is None
 
 
 def test_there_are_enough():

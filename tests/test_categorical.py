@@ -18,7 +18,7 @@ from strategies import (
     sizes,
 )
 
-from npppo.categorical import exp_remainder
+from npppo.formulas.categorical import exp_remainder
 
 
 def probabilities(row):

@@ -13,15 +13,10 @@ import pytest
 from tolerances import CENTRAL_DIFFERENCE, COMPLEX_STEP, EXACT
 
 import npppo
-from npppo import layers
-from npppo.categorical import log_softmax, softmax
-from npppo.check import (
-    GradientResult,
-    assert_gradient,
-    check_gradient,
-    format_table,
-)
+from npppo.check import GradientResult, assert_gradient, check_gradient, format_table
 from npppo.check_cases import check_package, package_cases
+from npppo.formulas import layers, losses
+from npppo.formulas.categorical import log_softmax, softmax, softmax_backward
 
 rng = np.random.default_rng(1)
 X, W, B = rng.normal(size=(5, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)
@@ -254,7 +249,7 @@ def test_a_missing_centring_term(forward, wrong):
 
 def test_a_centring_term_that_is_missing_in_some_rows():
     def backward(dp, cache):
-        dlogits = npppo.softmax_backward(dp, cache)
+        dlogits = softmax_backward(dp, cache)
         dlogits[1:] = (cache[0] * dp)[1:]
         return dlogits
 
@@ -637,14 +632,14 @@ def test_the_cases_cover_both_activations_the_jvp_and_every_agent():
 
 
 def test_a_wrong_gradient_in_the_package_is_reported(monkeypatch):
-    right = npppo.losses.ppo_loss_backward
+    right = losses.ppo_loss_backward
     name = right.__name__
 
     def wrong(dloss, cache):
         dlogits, dvalues = right(dloss, cache)
         return dlogits, 0.999 * dvalues
 
-    monkeypatch.setattr(npppo.losses, name, wrong)
+    monkeypatch.setattr(losses, name, wrong)
     failure = the_failure(check_package())
     assert (failure.function, failure.argument) == ("ppo_loss", "values")
     assert "WRONG" in format_table([failure])

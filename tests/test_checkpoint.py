@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from properties import assert_same
 
-from npppo import checkpoint
-from npppo.checkpoint import (
+from npppo.training import checkpoint
+from npppo.training.checkpoint import (
     CheckpointError,
     expect_free,
     read_checkpoint,

@@ -13,10 +13,10 @@ import pytest
 from handins import assignment
 
 from npppo import cli
-from npppo.grading import classroom
-from npppo.grading.classroom import clusters_table, grade_class, marks_table, submissions
-from npppo.grading.grade import grade
-from npppo.grading.submission import read_submission
+from npppo.grading.desk import classroom
+from npppo.grading.desk.classroom import clusters_table, grade_class, marks_table, submissions
+from npppo.grading.desk.grade import grade
+from npppo.grading.desk.submission import read_submission
 
 TASKS = assignment("tanh approx_kl")
 RIGHT = """
@@ -26,7 +26,7 @@ def tanh(x):
 def approx_kl(new, old):
     return np.mean(np.exp(new - old) - 1 - (new - old))
 """
-# Wrong in the same way, which no catalogue knows, written in two ways.
+# Wrong in the same way, which no book knows, written in two ways.
 ODD = "import numpy as np\ndef tanh(x):\n    return np.tanh(x) * np.cos(3 * x), None\n"
 ODD_TOO = "import numpy\ndef tanh(y):\n    t = numpy.cos(y * 3)\n    return t * numpy.tanh(y), 1\n"
 OTHER = "import numpy as np\ndef tanh(x):\n    return np.tanh(x) + np.sin(5 * x) ** 2, None\n"

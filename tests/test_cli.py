@@ -19,9 +19,11 @@ import pytest
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 import npppo
-from npppo import check, check_cases, checkpoint, cli, learner, losses, run
-from npppo import progress as progress_line
+from npppo import check, check_cases, cli
 from npppo.algorithms.ppo import PPOConfig
+from npppo.formulas import losses
+from npppo.training import checkpoint, commands, learner, run
+from npppo.training import progress as progress_line
 
 QUICK = ["--n-envs=4", "--n-steps=32", "--batch-size=64", "--n-epochs=2", "--net-arch=8"]
 COMMANDS = ["train", "eval", "plot", "check"]
@@ -452,7 +454,7 @@ def test_help(command, capsys):
 def test_every_hyperparameter_is_an_option_with_its_help(capsys):
     call("train", "--help")
     output = capsys.readouterr().out
-    assert set(cli.HELP) == set(PPOConfig.__annotations__)
+    assert set(commands.HELP) == set(PPOConfig.__annotations__)
     for name in PPOConfig.__annotations__:
         assert "--" + name.replace("_", "-") in output
 
@@ -559,7 +561,7 @@ def test_what_does_not_end_is_not_shown_for_ever(tmp_path, capsys, monkeypatch):
 
 
 def test_a_long_evaluation_prints_where_it_is(trained, capsys, monkeypatch):
-    monkeypatch.setattr(cli.Line, "show", lambda line, text: print(text))
+    monkeypatch.setattr(commands.Line, "show", lambda line, text: print(text))
     assert call("eval", trained, "--episodes", 6, "--max-steps", 20) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "evaluating: 0 of 6 episodes, at step 1 of at most 20"
@@ -593,7 +595,7 @@ def test_a_long_training_prints_progress_now_and_then(tmp_path, capsys, monkeypa
     """In a pipe a line every ten seconds, here every other update."""
     shown = iter(range(10**6))
     monkeypatch.setattr(progress_line.time, "perf_counter", lambda: 2.0 * next(shown))
-    progress = cli.Progress(10_000)
+    progress = commands.Progress(10_000)
     for update in range(1, 30):
         progress.update({"timesteps": 100 * update, "return": 1.0})
     lines = capsys.readouterr().out.splitlines()
@@ -605,7 +607,7 @@ def test_a_long_training_prints_progress_now_and_then(tmp_path, capsys, monkeypa
 
 def test_on_a_terminal_the_line_is_updated_in_place(monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    progress = cli.Progress(1000)
+    progress = commands.Progress(1000)
     progress.pause = 0.0
     for steps in (100, 500, 1000):
         progress.update({"timesteps": steps, "return": float("nan")})
@@ -640,8 +642,8 @@ def test_options_reach_the_config(tmp_path):
 
 def test_whole_numbers_may_be_written_as_people_do():
     for text in ("100000", "1e5", "100_000", "1E+5", "100000.0"):
-        assert cli._whole(text) == 100_000
-    assert cli._whole(str(2**63 + 1)) == 2**63 + 1  # not by way of a float
+        assert commands.whole(text) == 100_000
+    assert commands.whole(str(2**63 + 1)) == 2**63 + 1  # not by way of a float
 
 
 def test_without_a_folder_each_run_gets_its_own(tmp_path, monkeypatch, capsys):
@@ -685,7 +687,7 @@ def test_an_evaluation_repeats_that_of_the_training(tmp_path, capsys):
 
 def test_an_evaluation_prints_the_statistics_of_its_episodes(trained, capsys):
     assert call("eval", trained, "--episodes", 20, "--seed", 5) == 0
-    results = npppo.evaluate.evaluate(npppo.load(trained), 20, seed=5)
+    results = npppo.training.evaluate.evaluate(npppo.load(trained), 20, seed=5)
     returns = [episode_return for episode_return, _ in results]
     expected = (
         f"20 episodes, deterministic policy: return {np.mean(returns):.2f} ± {np.std(returns):.2f} "

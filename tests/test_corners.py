@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import npppo
-from npppo import losses
+from npppo.formulas import losses
 
 f32 = np.float32
 
@@ -148,9 +148,22 @@ def test_a_nan_gradient_has_a_nan_norm():
         assert np.isnan(npppo.clip_grad_norm(grads, 1.0)[1])
 
 
-def test_a_negative_norm_does_not_turn_the_gradient_round():
-    with pytest.raises(ValueError, match=r"max_norm is -1\.0"):
-        npppo.clip_grad_norm([np.ones(2)], -1.0)
+@pytest.mark.parametrize("max_norm", [-1.0, np.nan])
+def test_a_norm_that_is_none_is_refused(max_norm):
+    """A negative one would turn the gradient round, nan would clip nothing."""
+    with pytest.raises(ValueError, match=f"max_norm is {max_norm}"):
+        npppo.clip_grad_norm([np.ones(2)], max_norm)
+
+
+@pytest.mark.parametrize("step", [2.7, np.nan, np.inf])
+def test_a_part_of_a_step_is_refused(step):
+    ones = np.ones(2)
+    with pytest.raises(ValueError, match=f"step is {step}, expected a whole number"):
+        npppo.adam_step(ones, ones, ones, ones, step, 0.1)
+    whole = npppo.adam_step(ones, ones, ones, ones, 2, 0.1)
+    np.testing.assert_array_equal(
+        npppo.adam_step(ones, ones, ones, ones, np.float32(2), 0.1), whole
+    )
 
 
 def test_targets_that_hardly_differ_are_explained_as_badly_as_it_gets():

@@ -1,7 +1,8 @@
-"""The house as it is drawn: each file imports only from its own floor and those below."""
+"""The house as it is drawn: each file imports only from those that the README puts before it."""
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,42 +13,20 @@ from test_every_function import CONTRACT
 import npppo
 
 PACKAGE = Path(npppo.__file__).parent
-FLOORS = [
-    "shapes layers categorical gaussian returns losses optimizers",
-    "agent check check_cases",
-    "rollout",
-    "blame progress threads algorithms algorithms.ppo checkpoint presets learner evaluate run",
-    "plot contract "
-    "grading grading.exercise grading.compare "
-    "grading.catalogue grading.catalogue.layers grading.catalogue.networks "
-    "grading.catalogue.orthogonal grading.catalogue.rows grading.catalogue.softmax "
-    "grading.catalogue.categorical grading.catalogue.draws grading.catalogue.fisher "
-    "grading.catalogue.gaussian grading.catalogue.gaussian_kl grading.catalogue.episodes "
-    "grading.catalogue.returns grading.catalogue.gae grading.catalogue.normalize "
-    "grading.catalogue.means grading.catalogue.ratio grading.catalogue.policy_gradient "
-    "grading.catalogue.surrogate grading.catalogue.values grading.catalogue.ppo "
-    "grading.catalogue.diagnostics grading.catalogue.optimizers "
-    "grading.catalogue.conjugate_gradient "
-    "grading.batteries grading.batteries.layers grading.batteries.categorical "
-    "grading.batteries.gaussian grading.batteries.returns grading.batteries.losses "
-    "grading.batteries.optimizers "
-    "grading.exercises "
-    "grading.codec grading.landlock grading.seccomp grading.guard grading.substitution "
-    "grading.worker grading.start grading.nursery grading.sandbox grading.judge grading.attempt "
-    "grading.match grading.observe grading.laws grading.diagnosis grading.excuse grading.search "
-    "grading.explain grading.notebook grading.submission grading.assignment grading.report "
-    "grading.marks grading.loading grading.grade grading.writers grading.starter grading.vectors "
-    "grading.classroom grading.gradescope grading.selftest",
-    "grading_cli cli __main__",
+README = (Path(__file__).parents[1] / "README.md").read_text()
+# Files and folders in reading order: those that the README links to, which is why it must be whole.
+ORDER = [
+    link.removesuffix(".py").replace("/", ".")
+    for link in re.findall(r"\]\(npppo/([\w/.]+)\)", README.split("## The files, in")[1])
 ]
-FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules.split()}
-# The door re-exports what is on the floors, and no file inside goes through it.
-DOORS = ["__init__"]
+# What is made of all the rest.
+DOORS = ["__main__", "__init__"]
+# The folders and files that may import more than NumPy and the standard library.
 ABOVE_NUMPY = {
-    "gymnasium": 2,
-    "matplotlib": 4,
-    "hypothesis": 4,
-}  # package: the lowest floor that may import it
+    "gymnasium": ("agents", "training"),
+    "matplotlib": ("training.plot",),
+    "hypothesis": ("grading.judging.search",),
+}
 
 
 def module_name(path):
@@ -55,12 +34,26 @@ def module_name(path):
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = {
+    module_name(path): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    # a folder whose __init__ has but a docstring is only a folder
+    if any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
+}
+
+
+def place(module):
+    """Where it stands in the order: by itself, or with all that is in its folder."""
+    for name in (module, module.rpartition(".")[0]):
+        if name in ORDER:
+            return ORDER.index(name)
+    return len(ORDER) if module in DOORS else None
 
 
 def imports(source, module):
     """Full names of all that is imported, wherever in the file; npppo's own start with "npppo."."""
-    package = ["npppo", *module.split(".")[:-1]]
+    path = MODULES[module].parent  # of its own, for the __init__ of a folder
+    package = ["npppo", *path.relative_to(PACKAGE).parts]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -72,80 +65,72 @@ def imports(source, module):
 
 
 def own_modules(names):
-    """The modules of npppo among imported names; "npppo.layers.mlp" is of the module layers."""
+    """The modules of npppo among imported names; "npppo.check.Forward" is of the module check."""
     for name in names:
         package, *parts = name.split(".")
         if package == "npppo" and parts != ["__version__"]:  # which has no other place to stand
-            yield next(
-                (".".join(parts[:n]) for n in (3, 2, 1) if ".".join(parts[:n]) in MODULES),
-                "__init__",
-            )
+            found = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+            yield next((module for module in found if module in MODULES), "__init__")
 
 
 def faults(source, module):
     """What `module` imports that it must not."""
     names = list(imports(source, module))
-    above = [name for name in own_modules(names) if FLOOR.get(name, 99) > FLOOR[module]]
+    below = [name for name in own_modules(names) if place(name) > place(module)]
     foreign = [
         name
         for name in (name.split(".")[0] for name in names)
         if name not in ("npppo", "grader")  # as which a submission's process has this folder
         and name not in sys.stdlib_module_names
         and name != "numpy"
-        and FLOOR[module] < ABOVE_NUMPY.get(name, 99)
+        and not module.startswith(ABOVE_NUMPY.get(name, "-"))
     ]
-    return above + foreign
+    return below + foreign
 
 
-def test_every_file_has_its_floor():
-    assert set(MODULES) == {*FLOOR, *DOORS}
+def test_every_file_has_its_place():
+    assert [module for module in MODULES if place(module) is None] == []
+    folders = {module.rpartition(".")[0] for module in MODULES}
+    assert set(ORDER) <= {*MODULES, *folders}
+    links = [name for name in ORDER if name not in folders or name in MODULES]
+    assert len(set(links)) == len(links)
 
 
 def test_the_worker_stands_alone():
     """It runs in a process that has NumPy and the standard library, and no npppo."""
     files = {"codec", "landlock", "seccomp", "guard", "substitution", "worker"}
     for file in {*files, "start"}:
-        source = MODULES[f"grading.{file}"].read_text()
-        assert {*own_modules(imports(source, f"grading.{file}"))} <= {
-            f"grading.{other}" for other in files
+        source = MODULES[f"grading.process.{file}"].read_text()
+        assert {*own_modules(imports(source, f"grading.process.{file}"))} <= {
+            f"grading.process.{other}" for other in files
         }
 
 
-@pytest.mark.parametrize("module", FLOOR)
-def test_a_module_imports_only_from_its_floor_or_below(module):
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_files_further_up(module):
     assert faults(MODULES[module].read_text(), module) == []
 
 
 @pytest.mark.parametrize(
     ("source", "module", "fault"),
     [
-        ("from .agent import Agent", "layers", "agent"),
-        ("from . import learner", "rollout", "learner"),
+        ("from ..agents.agent import Agent", "formulas.layers", "agents.agent"),
+        ("from . import losses", "formulas.layers", "formulas.losses"),
+        ("from . import layers", "formulas.losses", None),
         ("from .. import cli", "algorithms.ppo", "cli"),
-        ("from ..learner import PPO", "algorithms.ppo", None),  # the same floor
-        ("def f():\n    from .run import train", "agent", "run"),
-        ("from npppo.plot import plot", "run", "plot"),
-        ("import npppo", "agent", "__init__"),
-        ("from .contract import gae", "rollout", "contract"),
-        ("import gymnasium.spaces", "agent", "gymnasium"),
-        ("from matplotlib import pyplot", "run", "matplotlib"),
-        ("import torch", "plot", "torch"),
+        ("def f():\n    from ..training.run import train", "agents.agent", "training.run"),
+        ("from npppo.training.plot import plot", "training.run", "training.plot"),
+        ("import npppo", "agents.agent", "__init__"),
+        ("from .contract import gae", "check", None),
+        ("from ..contract import gae", "formulas.losses", "contract"),
+        ("from ..desk.grade import grade", "grading.judging.search", "grading.desk.grade"),
+        ("import gymnasium.spaces", "formulas.layers", "gymnasium"),
+        ("from matplotlib import pyplot", "training.run", "matplotlib"),
+        ("import torch", "training.plot", "torch"),
     ],
 )
 def test_a_forbidden_import_is_found(source, module, fault):
     assert faults(source, module) == ([fault] if fault else [])
-
-
-def test_floor_0_imports_no_other_floor_0_file_in_a_circle():
-    """There is an order of reading in which each file only needs earlier ones."""
-    needs = {
-        module: {*own_modules(imports(MODULES[module].read_text(), module))}
-        for module in FLOORS[0].split()
-    }
-    known = set()
-    while ready := {module for module, needed in needs.items() if needed <= known} - known:
-        known |= ready
-    assert known == set(needs)
 
 
 def modules_after(code):

@@ -8,21 +8,22 @@ import pytest
 from handins import GAE, assignment, graded, reference_file, submission, with_change
 
 from npppo import contract
-from npppo.grading import grade as grading
-from npppo.grading.assignment import read_assignment
-from npppo.grading.attempt import attempt, attempted
-from npppo.grading.codec import pack, unpack
-from npppo.grading.diagnosis import Diagnosis, diagnose
-from npppo.grading.excuse import only_untested
-from npppo.grading.exercises import EXERCISES, reference
-from npppo.grading.explain import example
-from npppo.grading.grade import grade
-from npppo.grading.loading import beginning
-from npppo.grading.marks import Marked, report_of, strata_right
-from npppo.grading.sandbox import Error, Outcome, Sandbox
-from npppo.grading.starter import starter
-from npppo.grading.submission import Submission
-from npppo.grading.writers import plain
+from npppo.grading.desk import grade as grading
+from npppo.grading.desk.assignment import read_assignment
+from npppo.grading.desk.grade import grade
+from npppo.grading.desk.loading import beginning
+from npppo.grading.desk.marks import report_of
+from npppo.grading.desk.submission import Submission
+from npppo.grading.exercises.answers import EXERCISES, reference
+from npppo.grading.formats.starter import starter
+from npppo.grading.formats.writers import plain
+from npppo.grading.judging import search
+from npppo.grading.judging.attempt import attempt, attempted, strata_right
+from npppo.grading.judging.diagnosis import Diagnosis, Judgement, diagnose
+from npppo.grading.judging.excuse import only_untested, with_advice
+from npppo.grading.judging.explain import example
+from npppo.grading.process.codec import pack, unpack
+from npppo.grading.process.sandbox import Error, Outcome, Sandbox
 
 REFERENCE = reference_file()
 thorough = pytest.mark.usefixtures("much")
@@ -38,7 +39,7 @@ def few(request, monkeypatch):
     """A thorough search and a small example take time: only where a test is about them."""
     if "much" not in request.fixturenames:
         for name in ("SEARCH_EXAMPLES", "SHRINK_EXAMPLES", "SHRINK_CALLS"):
-            monkeypatch.setattr(grading, name, 2)
+            monkeypatch.setattr(search, name, 2)
 
 
 SOFTMAX = """
@@ -108,7 +109,7 @@ def test_the_starter_file_is_not_attempted():
 
 
 def test_the_seed_depends_on_salt_file_and_function():
-    from npppo.grading.grade import seed
+    from npppo.grading.desk.grade import seed
 
     one = submission(GAE)
     seeds = {
@@ -344,11 +345,11 @@ def test_a_file_that_hangs_everywhere_is_hurried_through(monkeypatch):
 def test_a_file_that_runs_out_of_time_is_still_diagnosed(monkeypatch):
     """The time may be over before any example is looked for."""
 
-    def excused(submission, limits, wrong, budget, diagnosed):
+    def excuses(chunks, limits, wrong, budget, diagnosed):
         budget.seconds = -1
         return {}
 
-    monkeypatch.setattr(grading, "excused", excused)
+    monkeypatch.setattr(grading, "excuses", excuses)
     source = "def sgd_step(p, g, lr):\n    return p + lr * g\n"
     source += "def linear_schedule(a, b, f):\n    return b + f * (a - b)\n"
     marks = graded(source, "sgd_step linear_schedule")
@@ -698,7 +699,7 @@ def test_whatever_is_returned_there_is_a_report(name):
     task = read_assignment().tasks[name]
     for weird in space["RESULTS"]:
         tried = answered(name, unpack(pack(weird)))
-        marked = Marked(tried, diagnosis=diagnose(tried))
+        marked = Judgement(tried, diagnosis=diagnose(tried))
         report = report_of(name, task, marked, read_assignment())
         assert (report.score, report.status) == (0, "failed"), weird
         assert report.message, weird
@@ -819,7 +820,7 @@ def test_what_could_not_be_tried_costs_nothing_where_the_rest_is_right():
     assert not only_untested(with_wrong("large logits", frozenset()))
     assert not only_untested(with_wrong("ordinary logits"))  # too much of the points
     task = read_assignment().tasks["categorical_kl_backward"]
-    marked = Marked(
+    marked = Judgement(
         with_wrong("large logits"), excused_by=frozenset({"log_softmax"}), untested=True
     )
     report = report_of("categorical_kl_backward", task, marked, read_assignment())
@@ -907,14 +908,16 @@ def test_two_mistakes_of_a_backward_may_be_the_wrong_cache():
     """Of a forward that is wrong too nobody knows which of the two is whose."""
     both = frozenset(["VGR-06", "VAL-28"])
     wrong = {
-        name: Marked(answered(name, 7.0), diagnosis=Diagnosis("X+Y", "Two mistakes: …", (), both))
+        name: Judgement(
+            answered(name, 7.0), diagnosis=Diagnosis("X+Y", "Two mistakes: …", (), both)
+        )
         for name in ("clipped_value_loss", "clipped_value_loss_backward")
     }
-    told = grading.advised(wrong, "clipped_value_loss_backward").diagnosis
+    told = with_advice(wrong, "clipped_value_loss_backward").diagnosis
     assert told.message == (
         "This was given a wrong cache by your clipped_value_loss. Mend that first."
     )
-    assert grading.advised(wrong, "clipped_value_loss").diagnosis.id == "X+Y"
+    assert with_advice(wrong, "clipped_value_loss").diagnosis.id == "X+Y"
 
 
 def test_what_is_said_of_right_functions_is_not_said_of_wrong_ones():

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 import npppo
-from npppo.grading import gradescope
-from npppo.grading.assignment import read_assignment
-from npppo.grading.grade import grade
-from npppo.grading.gradescope import autograder, run, wheel
-from npppo.grading.submission import read_submission
-from npppo.grading.writers import gradescope as results_json
+from npppo.grading.desk.assignment import read_assignment
+from npppo.grading.desk.grade import grade
+from npppo.grading.desk.submission import read_submission
+from npppo.grading.formats import gradescope
+from npppo.grading.formats.gradescope import autograder, run, wheel
+from npppo.grading.formats.writers import gradescope as results_json
 
 INI = """\
 [assignment]
@@ -141,6 +141,11 @@ def test_the_wheel_records_every_file():
     assert {f"npppo/{path.relative_to(package).as_posix()}" for path in package.rglob("*.py")} == {
         name for name in archive.namelist() if name.endswith(".py")
     }
+    texts = {f"npppo/{path.relative_to(package).as_posix()}" for path in package.rglob("*.txt")}
+    assert "npppo/grading/exercises/mistakes/gae.txt" in texts
+    assert texts == {name for name in archive.namelist() if name.endswith(".txt")} - {
+        f"{info}/entry_points.txt"
+    }
     metadata = archive.read(f"{info}/METADATA").decode()
     assert f"Version: {npppo.__version__}\n" in metadata
     for requirement in ("numpy", "gymnasium", "hypothesis"):
@@ -159,7 +164,7 @@ def test_the_wheel_installs_and_grades_from_there(tmp_path, root, ini):
     options = ["--disable-pip-version-check", "--target", str(target)]
     subprocess.run([*pip, *options, str(packed)], check=True, cwd=tmp_path)
     hand_in(root, anything__py=RIGHT)
-    command = [sys.executable, "-m", "npppo.grading.gradescope", str(root)]
+    command = [sys.executable, "-m", "npppo.grading.formats.gradescope", str(root)]
     packages = os.pathsep.join([str(target), str(Path(np.__file__).parents[1])])
     environment = {**os.environ, "PYTHONPATH": packages, "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(command, check=True, cwd=tmp_path, env=environment)

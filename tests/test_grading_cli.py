@@ -16,8 +16,9 @@ import pytest
 
 import npppo
 from npppo import cli
-from npppo.grading import classroom, writers
-from npppo.grading.starter import starter
+from npppo.grading.desk import classroom
+from npppo.grading.formats import writers
+from npppo.grading.formats.starter import starter
 
 RIGHT = "import numpy as np\ndef tanh(x):\n    return np.tanh(x), None\n"
 WRONG = "def tanh(x):\n    pass\n"
@@ -215,9 +216,9 @@ def test_the_exit_code_tells_whether_marks_were_lost(file, code, home, capsys):
 
 def test_every_format_is_written_as_the_writers_have_it(home, capsys, monkeypatch):
     """Graded once; each format both ways, to the screen and over an old file."""
-    from npppo.grading import grade as grading
-    from npppo.grading.assignment import read_assignment
-    from npppo.grading.submission import read_submission
+    from npppo.grading.desk import grade as grading
+    from npppo.grading.desk.assignment import read_assignment
+    from npppo.grading.desk.submission import read_submission
 
     report = grading.grade(read_submission("wrong.py"), read_assignment("tanh.ini"))
     monkeypatch.setattr(grading, "grade", lambda *args: report)
@@ -248,7 +249,7 @@ def test_a_report_is_whole_or_not_there(home, monkeypatch, capsys):
 
 
 def test_the_salt_changes_the_inputs(home, monkeypatch, capsys):
-    from npppo.grading import grade as grading
+    from npppo.grading.desk import grade as grading
 
     drawn = []
     real = grading.seed
@@ -502,9 +503,10 @@ def test_a_grader_that_is_terminated_leaves_nothing_behind(home, delay):
 def test_a_grader_may_be_terminated_while_it_is_imported():
     code = """
 import os, sys, types
-from npppo import grading_cli
-sys.modules["npppo.grading.sandbox"] = types.ModuleType("npppo.grading.sandbox")  # as it begins
-grading_cli._terminate(15, None)
+from npppo.grading import commands
+name = "npppo.grading.process.sandbox"
+sys.modules[name] = types.ModuleType(name)  # as it begins
+commands._terminate(15, None)
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(npppo.__file__).parents[1])}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, timeout=60)
@@ -568,7 +570,7 @@ def test_a_second_ctrl_c_ends_at_once(home, line):
 def test_a_worker_ends_when_its_grader_has_ended_before_it_began():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    code = f"import time; from npppo.grading_cli import _serve; _serve({gone.pid}); time.sleep(60)"
+    code = f"from npppo.grading.commands import _serve, time; _serve({gone.pid}); time.sleep(60)"
     environment = {**os.environ, "PYTHONPATH": str(Path(npppo.__file__).parents[1])}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, timeout=50)
     assert ended.returncode == 128 + 15

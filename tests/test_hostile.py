@@ -18,8 +18,9 @@ import pytest
 from handins import graded
 
 import npppo
-from npppo.grading import grade as grading
-from npppo.grading.writers import FORMATS
+from npppo.grading.desk import grade as grading
+from npppo.grading.formats.writers import FORMATS
+from npppo.grading.judging import search
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux does it")
 posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
@@ -48,14 +49,14 @@ def marks(tmp_path, monkeypatch):
     monkeypatch.chdir(home)
     # Neither a thorough search nor a small example is wanted here, and both take time.
     for name in ("SEARCH_EXAMPLES", "SHRINK_EXAMPLES", "SHRINK_CALLS"):
-        monkeypatch.setattr(grading, name, 2)
+        monkeypatch.setattr(search, name, 2)
     monkeypatch.setattr(tempfile, "tempdir", str(room))
 
     def grade(source, functions, explain=False, **options):
         start = time.monotonic()
         with monkeypatch.context() as patch:
             if not explain:  # what the marks are, in half the time
-                patch.setattr(grading, "unsettled", lambda marked: False)
+                patch.setattr(grading, "needs_explanation", lambda judged: False)
             marks = graded(source, functions, **options)
         assert time.monotonic() - start < 120
         assert sorted(tmp_path.rglob("*")) == [home, room]
@@ -493,7 +494,7 @@ def test_the_reference_is_out_of_reach_even_with_the_guard_taken_apart(marks):
         except ModuleNotFoundError:
             pass
         def approx_kl(*args):
-            open({str(PACKAGE / "losses.py")!r})
+            open({str(PACKAGE / "formulas" / "losses.py")!r})
         """
     result = marks(textwrap.dedent(source), "approx_kl clip_fraction linear_schedule")
     if "other files" not in result["file"].limits:

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import npppo
-from npppo.grading.attempt import attempted
-from npppo.grading.compare import DOUBLE, SINGLE, close
-from npppo.grading.diagnosis import diagnose
-from npppo.grading.exercise import Case, Product, Rng
-from npppo.grading.exercises import EXERCISES, made, reference
-from npppo.grading.explain import example
-from npppo.grading.judge import SINGLE_PRECISION, judge, number
-from npppo.grading.laws import LAWS, broken_law
-from npppo.grading.observe import observation
-from npppo.grading.sandbox import Opaque, Outcome
+from npppo.grading.exercises.answers import EXERCISES, made, reference
+from npppo.grading.exercises.compare import DOUBLE, SINGLE, close
+from npppo.grading.exercises.exercise import Case, Product, Rng
+from npppo.grading.judging.attempt import attempted
+from npppo.grading.judging.diagnosis import diagnose
+from npppo.grading.judging.explain import example
+from npppo.grading.judging.judge import SINGLE_PRECISION, judge, number
+from npppo.grading.judging.laws import LAWS, broken_law
+from npppo.grading.judging.observe import observation
+from npppo.grading.process.sandbox import Opaque, Outcome
 
 X = np.array([[0.5, -1.0], [2.0, 0.25], [1.5, -0.75]])  # (3, 2)
 CASE = Case("values", (X,))

@@ -119,6 +119,27 @@ def test_forward_and_reverse_mode_are_adjoint(api, case, rng):
     assert_close(fsum(forward) / scale, fsum(terms) / scale)
 
 
+@property_of("mlp_jvp", "mlp_backward", case=networks_and_directions())
+def test_fisher_vector_product_as_in_the_docstring_is_the_curvature_of_the_mean_kl(api, case):
+    x, params, v, activation = case
+    logits, cache = api.mlp(x, params, activation)
+    Jv = api.mlp_jvp(x, params, v, activation)
+    _, Fv = api.mlp_backward(api.categorical_fisher(logits, Jv) / len(x), cache)
+
+    step = tolerances.COMPLEX_STEP_SIZE
+    moved = [
+        (W + 1j * step * dW, b + 1j * step * db) for (W, b), (dW, db) in zip(params, v, strict=True)
+    ]
+    new_logits, cache = api.mlp(x, moved, activation)
+    _, kl_cache = api.categorical_kl(logits, new_logits)
+    dlogits = api.categorical_kl_backward(np.ones(len(x)) / len(x), kl_cache)
+    _, gradient = api.mlp_backward(dlogits, cache)
+    for product, by_step in zip(leaves(Fv), leaves(gradient), strict=True):
+        expected = by_step.imag / step
+        scale = max(1.0, *(abs(array).max() for array in leaves(Fv)))
+        assert_close(product / scale, expected / scale, tolerances.COMPLEX_STEP)
+
+
 @property_of("mlp_jvp", case=networks_and_directions())
 def test_mlp_jvp_activates_with_tanh_unless_told_otherwise(api, case):
     x, params, dparams, _ = case

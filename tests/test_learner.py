@@ -29,14 +29,14 @@ from scripted import (
 from tolerances import FLOAT32
 
 import npppo
-from npppo import learner
-from npppo.agent import Architecture
+from npppo.agents.agent import Architecture
+from npppo.agents.rollout import Player
 from npppo.algorithms.ppo import PPOConfig
-from npppo.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from npppo.evaluate import evaluate, planned, play
-from npppo.evaluate import watch as watch_episodes
-from npppo.presets import PRESETS
-from npppo.rollout import Player
+from npppo.training import learner
+from npppo.training.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from npppo.training.evaluate import evaluate, planned, play
+from npppo.training.evaluate import watch as watch_episodes
+from npppo.training.presets import PRESETS
 
 TINY = {
     "n_steps": 16,
@@ -1309,7 +1309,7 @@ def test_an_evaluation_has_no_more_environments_than_the_training(episodes, at_o
         return gymnasium.make_vec(env_id, num_envs=n_envs)
 
     model = npppo.PPO("CartPole-v1", 0, n_envs=4, **TINY)
-    monkeypatch.setattr("npppo.evaluate.make_env", make_env)
+    monkeypatch.setattr("npppo.training.evaluate.make_env", make_env)
     assert len(evaluate(model, episodes)) == episodes
     assert made == [at_once]
 

@@ -19,7 +19,7 @@ from strategies import DIFFERENTIABLE
 from test_every_function import CONTRACT
 
 import npppo
-from npppo.grading.exercises import EXERCISES
+from npppo.grading.exercises.answers import EXERCISES
 
 
 def cases_of(table):
@@ -62,7 +62,7 @@ def properties_of(name):
 
 @functools.cache
 def telling_properties_of(name):
-    """Those that the catalogue's own version has where no mistake is switched on: what the others
+    """Those that the model solution has, with no mistake switched on: what the others
     would catch is not the mistake."""
     plain = with_mutant(name, functools.partial(EXERCISES[name].variant, frozenset()))
     return [holds for holds in properties_of(name) if not is_caught([holds], plain)]

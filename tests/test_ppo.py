@@ -18,10 +18,10 @@ from scripted import (
 from tolerances import CENTRAL_DIFFERENCE, COMPLEX_STEP, SMALLEST_GRADIENT
 
 import npppo
-from npppo.agent import Agent
+from npppo.agents.agent import Agent
+from npppo.agents.rollout import Batch
 from npppo.algorithms import ppo
 from npppo.algorithms.ppo import AdamState, PPOConfig, rows_of, update
-from npppo.rollout import Batch
 
 STEPS = 25
 GAMMA, LAM = 0.9, 0.7

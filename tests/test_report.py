@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from npppo.grading.report import FunctionReport, Part, Report
-from npppo.grading.writers import FORMATS, terminal
+from npppo.grading.desk.report import FunctionReport, Part, Report
+from npppo.grading.formats.writers import FORMATS, terminal
 
 EVIL = "bell \x07 null \x00 escape \x1b[2J <b>bold</b> | `code` & \ud800 ]]>"
 

@@ -37,8 +37,8 @@ from scripted import (
     transitions,
 )
 
+from npppo.agents.rollout import Player, Spaces, autoreset_mode, difference, env_seed
 from npppo.algorithms.ppo import rows_of
-from npppo.rollout import Player, Spaces, autoreset_mode, difference, env_seed
 
 GAMMA, LAM = 0.9, 0.7
 every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)

@@ -14,10 +14,10 @@ import pytest
 from test_cli import start
 
 import npppo
-from npppo import run
-from npppo.checkpoint import CheckpointError, read_checkpoint
 from npppo.cli import main
-from npppo.learner import PPO
+from npppo.training import run
+from npppo.training.checkpoint import CheckpointError, read_checkpoint
+from npppo.training.learner import PPO
 
 SETTINGS = {
     "n_envs": 4,
@@ -398,7 +398,9 @@ def test_progress_is_on_the_disk_before_the_checkpoint(folder, monkeypatch):
 KILLED_AT = """
 import os, signal, sys
 import numpy as np
-from npppo import cli, learner, rollout, run
+from npppo import cli
+from npppo.agents import rollout
+from npppo.training import learner, run
 
 run.LEAST_SECONDS_BETWEEN_SAVES, run.SAVING_SHARE = 0.0, float("inf")  # save after every update
 calls = 0

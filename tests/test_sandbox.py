@@ -22,11 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from npppo.grading import guard, nursery, seccomp, substitution
-from npppo.grading import sandbox as parent
-from npppo.grading.codec import Malformed, TooLarge, Unplain, pack, unpack
-from npppo.grading.exercise import Product, Rng
-from npppo.grading.sandbox import Call, Limits, Opaque, Sandbox
+from npppo.grading.exercises.exercise import Product, Rng
+from npppo.grading.process import guard, nursery, seccomp, substitution
+from npppo.grading.process import sandbox as parent
+from npppo.grading.process.codec import Malformed, TooLarge, Unplain, pack, unpack
+from npppo.grading.process.sandbox import Call, Limits, Opaque, Sandbox
 
 X = np.array([[1.0, -2.0], [3.0, 4.0]])
 NAMES = ["f", "g", "g_backward", "h", "k"]
@@ -370,7 +370,7 @@ RAISED = {
     "raise type('E', (Exception,), {'__str__': None})": "E: (its message cannot be shown)",
     "def again(): again()\nagain()": "RecursionError: maximum recursion depth exceeded",
     "import npppo": "ImportError: the submission imports the reference, npppo",
-    "import importlib\nimportlib.import_module('npppo.returns')": (
+    "import importlib\nimportlib.import_module('npppo.formulas.returns')": (
         "ImportError: the submission imports the reference, npppo"
     ),
     "import torch.nn": (
@@ -1079,7 +1079,7 @@ def test_a_nursery_ends_with_its_grader():
     """Though nobody was left to end it."""
     program = """
 import os, signal
-from npppo.grading.sandbox import Sandbox
+from npppo.grading.process.sandbox import Sandbox
 sandbox = Sandbox([("my_ppo.py", "")])
 sandbox.load([])
 print(sandbox._process._child.nursery.process.pid, sandbox._process._child.pid, flush=True)

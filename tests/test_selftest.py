@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from npppo import cli
-from npppo.grading import selftest
-from npppo.grading.exercises import EXERCISES
+from npppo.grading.exercises.answers import EXERCISES
+from npppo.grading.formats import selftest
 
 FEW = ("tanh", "value_loss_backward", "approx_kl")
 

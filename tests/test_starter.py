@@ -3,11 +3,12 @@
 import ast
 import inspect
 import re
+import unicodedata
 
 import pytest
 
 from npppo import contract
-from npppo.grading.starter import starter
+from npppo.grading.formats.starter import starter
 
 
 def functions(source):
@@ -79,6 +80,7 @@ def arguments(name):
 
 def symbols(text):
     """Without subscripts: names of one letter, and those with an underscore; std too."""
+    text = unicodedata.normalize("NFD", text)  # a letter and its hat are two characters
     text = re.sub(r"Source: .*|`[^`]*`|\"\w+\"|π_old", " ", text, flags=re.DOTALL)
     text = re.sub(r"[²ᵀ½]", " ", text)
     text = re.sub(rf"\^\{{[^}}]*\}}|\^\w|{SUBSCRIPT}", " ", text)
@@ -86,6 +88,7 @@ def symbols(text):
 
 
 def is_defined(symbol, doc):
+    doc = unicodedata.normalize("NFD", doc)
     ways = [
         rf"(?<!\w){symbol}{SUBSCRIPT}?(?:\([^ ]*\))? *=",  # δ_t = …, V(s_t) = …
         rf"\w = {symbol}{SUBSCRIPT}?(?!\w)",  # grad = g_t

@@ -6,10 +6,10 @@ import os
 import pytest
 from handins import assignment
 
-from npppo.grading import notebook as notebook_cells
-from npppo.grading import submission as reading
-from npppo.grading.grade import grade
-from npppo.grading.submission import UnreadableError, read_submission
+from npppo.grading.desk import notebook as notebook_cells
+from npppo.grading.desk import submission as reading
+from npppo.grading.desk.grade import grade
+from npppo.grading.desk.submission import UnreadableError, read_submission
 
 
 def notebook(*sources):

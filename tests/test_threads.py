@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import npppo
-from npppo import threads
-from npppo.evaluate import evaluate
-from npppo.threads import VARIABLES, one_blas_thread
+from npppo.training import threads
+from npppo.training.evaluate import evaluate
+from npppo.training.threads import VARIABLES, one_blas_thread
 
 TINY = {"n_envs": 2, "n_steps": 16, "batch_size": 16, "n_epochs": 1, "net_arch": (4,)}
 

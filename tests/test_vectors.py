@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npppo import contract
-from npppo.grading.assignment import read_assignment
-from npppo.grading.exercise import Product, Rng
-from npppo.grading.exercises import reference
-from npppo.grading.vectors import cases_of, encoded, grade_answers, write_vectors
+from npppo.grading.desk.assignment import read_assignment
+from npppo.grading.exercises.answers import reference
+from npppo.grading.exercises.exercise import Product, Rng
+from npppo.grading.formats.vectors import cases_of, encoded, grade_answers, write_vectors
 
 DTYPES = {"float64": np.float64, "float32": np.float32, "int64": np.int64, "bool": np.bool_}
 

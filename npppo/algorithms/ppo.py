@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..agent import Agent, Distribution
-from ..layers import ACTIVATIONS
-from ..losses import (
+from ..agents.agent import Agent, Distribution
+from ..agents.rollout import Batch
+from ..formulas.layers import ACTIVATIONS
+from ..formulas.losses import (
     approx_kl,
     clip_fraction,
     explained_variance,
@@ -20,10 +21,9 @@ from ..losses import (
     ppo_objective,
     ppo_objective_backward,
 )
-from ..optimizers import adam_step, clip_grad_norm
-from ..returns import gae, normalize_advantages
-from ..rollout import Batch
-from ..shapes import Array
+from ..formulas.optimizers import adam_step, clip_grad_norm
+from ..formulas.returns import gae, normalize_advantages
+from ..formulas.shapes import Array
 
 ADAM_EPS = 1e-5  # not Adam's usual 1e-8 (Huang et al. 2022, detail 3)
 KL_STOP = 1.5  # the KL stop allows this multiple of target_kl (Spinning Up; Stable-Baselines3)

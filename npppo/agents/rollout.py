@@ -1,0 +1,515 @@
+"""Playing: a gymnasium vector environment on one side, (T, E) arrays on the other.
+
+Where an episode ends, gymnasium's vector environments start the next one by themselves, in one of
+two ways, and the difference decides whether the data are right (a third, DISABLED, is refused):
+
+NEXT_STEP   The step that ends an episode returns the true final observation. The next step ignores
+            its action and returns the first observation of the new episode. That row is no
+            transition: it is marked not `valid`, and whoever uses the batch leaves it out.
+SAME_STEP   The step that ends an episode already returns the first observation of the new one; the
+            final observation is in `info["final_obs"]`. Every row is a transition.
+
+In both, `next_values` is the value of the true successor.
+"""
+
+from __future__ import annotations
+
+import copy
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..formulas.shapes import Array
+from .agent import Agent, Distribution
+
+if TYPE_CHECKING:
+    from gymnasium.vector import VectorEnv
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What T steps of E environments gave. `distribution` is the old policy's, row by row."""
+
+    observations: Array  # (T, E, D)
+    actions: Array  # (T, E) int, or (T, E, A)
+    log_probs: Array  # (T, E)
+    distribution: Distribution  # (T, E, A) logits or means; a Gaussian's log_std is (A,)
+    values: Array  # (T, E)
+    next_values: Array  # (T, E)
+    rewards: Array  # (T, E)
+    terminated: Array  # (T, E) bool
+    truncated: Array  # (T, E) bool
+    valid: Array  # (T, E) bool: the row is a transition
+
+
+class Spaces:
+    """How an environment's observations and actions become the agent's arrays and back.
+
+    Observations: a Box is flattened, and where it holds whole numbers between bounds, as images
+    do, scaled to [0, 1] by them; a Discrete is one-hot. Actions: a Discrete is counted from 0; a
+    Box is clipped to its bounds on the way to the environment, while the batch keeps the action
+    that was drawn, because that is the one whose log-probability is known.
+    """
+
+    def __init__(self, observation: Any, action: Any) -> None:
+        from gymnasium.spaces import Box, Discrete
+
+        for name, space in (("observation", observation), ("action", action)):
+            if not isinstance(space, (Box, Discrete)):
+                raise ValueError(
+                    f"the {name} space is {space}, which npppo does not support; "
+                    "expected Box or Discrete"
+                )
+        if isinstance(action, Box) and not np.issubdtype(action.dtype, np.floating):
+            raise ValueError(
+                f"the action space is {action}, expected Discrete or a Box of floating numbers"
+            )
+        self.observation, self.action = observation, action
+        self._shape = tuple(observation.shape)
+        self._one_hot = isinstance(observation, Discrete)
+        self._scaled = (
+            isinstance(observation, Box)
+            and np.issubdtype(observation.dtype, np.integer)
+            and observation.is_bounded()
+        )
+        if self._scaled:
+            low, high = (
+                bound.ravel().astype(np.float64) for bound in (observation.low, observation.high)
+            )
+            self._low, self._span = low, np.maximum(high - low, 1)  # (D,)
+        self.head = "categorical" if isinstance(action, Discrete) else "gaussian"
+        self._start = int(action.start) if isinstance(action, Discrete) else 0
+        self.observation_size = (
+            int(observation.n) if self._one_hot else int(np.prod(observation.shape))
+        )
+        self.actions = (
+            int(action.n) if self.head == "categorical" else int(np.prod(action.shape))
+        )  # A
+
+    def encode(self, observations: Any) -> Array:
+        """Observations (N, ...) as the agent reads them: (N, D)."""
+        array = np.asarray(observations)
+        if array.shape[1:] != self._shape or not array.ndim:
+            expected = ", ".join(["N", *map(str, self._shape)])
+            raise ValueError(f"the observations have shape {array.shape}, expected ({expected})")
+        if self._one_hot:
+            return self._one_hots(array)
+        if array.ndim != 2:
+            array = array.reshape(len(array), self.observation_size)  # (N, D)
+        return (array - self._low) / self._span if self._scaled else array
+
+    def _one_hots(self, array: Array) -> Array:
+        states = array - self.observation.start  # (E,)
+        if (
+            array.dtype.kind not in "iu"
+            or (states < 0).any()
+            or (states >= self.observation.n).any()
+        ):
+            raise ValueError(f"the observation is {array}, expected one of {self.observation}")
+        rows = np.zeros((len(array), self.observation_size))  # (E, D)
+        rows[np.arange(len(array)), states] = 1
+        return rows
+
+    def decode(self, actions: Array) -> Array:
+        """The agent's actions (E,) or (E, A) as the environment takes them."""
+        if self.head == "categorical":
+            counted = actions.astype(np.int64, copy=False)  # (E,)
+            return counted + self._start if self._start else counted
+        shaped = actions.reshape(len(actions), *self.action.shape)  # (E, ...)
+        return shaped.clip(self.action.low, self.action.high).astype(self.action.dtype)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Everything that distinguishes these spaces from others, exactly, as JSON can hold it."""
+        return {"observation": _describe(self.observation), "action": _describe(self.action)}
+
+
+def _describe(space: Any) -> dict[str, Any]:
+    if not hasattr(space, "low"):
+        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
+    kind = {"type": "Box", "dtype": str(space.dtype), "shape": list(space.shape)}
+    bounds = {"low": space.low, "high": space.high}
+    return {**kind, **{name: _short(bound).tolist() for name, bound in bounds.items()}}
+
+
+def _short(bound: Array) -> Array:
+    """One entry where all are the same, as for an image; otherwise all of them."""
+    return bound.ravel()[0] if len(np.unique(bound)) == 1 else bound
+
+
+def difference(saved: dict[str, Any], own: dict[str, Any]) -> tuple[str, Any, Any] | None:
+    """The first fact in which two descriptions of a space differ: its name, and both values."""
+    for fact in ("type", "n", "start", "dtype", "shape"):
+        if saved.get(fact) != own.get(fact):
+            return fact, saved.get(fact), own.get(fact)
+    for fact in ("low", "high") if own["type"] == "Box" else ():
+        one, other = (np.broadcast_to(space[fact], own["shape"]) for space in (saved, own))
+        differs = (one != other) & ~(np.isnan(one) & np.isnan(other))
+        if differs.any():
+            where = tuple(np.argwhere(differs)[0].tolist())
+            return f"{fact}{list(where)}", one[where], other[where]
+    return None
+
+
+def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> str:
+    """ "NEXT_STEP" or "SAME_STEP"; ValueError for any other way of starting the next episode."""
+    mode = env.metadata.get("autoreset_mode")
+    name = getattr(mode, "name", None)
+    if name not in ("NEXT_STEP", "SAME_STEP"):
+        raise ValueError(
+            f"the environment's metadata['autoreset_mode'] is {mode!r}, expected "
+            "AutoresetMode.NEXT_STEP or AutoresetMode.SAME_STEP"
+        )
+    return str(name)
+
+
+def env_seed(sequence: np.random.SeedSequence, n_envs: int) -> int:
+    """A seed for `n_envs` environments, of which gymnasium gives number i the seed + i.
+
+    All of them fit in 31 bits: many environments take a C int.
+    """
+    return int(sequence.generate_state(1, np.uint64)[0] % (2**31 - n_envs))
+
+
+def quiet() -> np.errstate:
+    """For playing and learning: an overflow is found and named later, and an underflow is 0."""
+    return np.errstate(over="ignore", under="ignore", invalid="ignore")
+
+
+def expect_copyable(env: VectorEnv[Any, Any, Any]) -> None:
+    """Raise TypeError, before a copy is begun, for an environment that cannot be copied."""
+    from gymnasium.vector import AsyncVectorEnv
+
+    try:
+        if isinstance(env.unwrapped, AsyncVectorEnv):  # its copy would close the original's pipes
+            raise TypeError("it runs in processes of its own")
+        copy.deepcopy(env)
+    except Exception as error:  # whatever its parts raise
+        raise TypeError(
+            f"the environment {env} cannot be copied ({error}), expected one that can; "
+            "or copy by save(path) and load(path, another environment)"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What T steps of E environments gave back. `finals` are SAME_STEP's K final observations."""
+
+    observations: Array  # (T+1, E, D)
+    rewards: Array  # (T, E) float64
+    terminated: Array  # (T, E) bool
+    truncated: Array  # (T, E) bool
+    finals: Array  # (K, D)
+    finals_at: tuple[list[int], list[int]]  # t and e of each final observation
+
+    def checksums(self, before: Array) -> Array:
+        """Those `before`, carried on over the observations, the rewards and the ends: (3,)."""
+        parts = [
+            (self.observations, self.finals),
+            (self.rewards,),
+            (self.terminated, self.truncated),
+        ]
+        return np.array(
+            [_crc(arrays, int(crc)) for arrays, crc in zip(parts, before, strict=True)], np.int64
+        )
+
+
+CHECKED = ("observations", "rewards", "ends of episodes")
+
+
+def _crc(arrays: Sequence[Array], crc: int = 0) -> int:
+    for array in arrays:
+        crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
+    return crc
+
+
+class Player:
+    """Steps a vector environment with an agent, across episode and batch boundaries.
+
+    An environment's state need not be saved: from the same seed, the same actions lead to it. A
+    player that was copied, interrupted, or made from a `state()` is not `in_place`: it brings its
+    environment along before it goes on.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        self.env = env
+        self.spaces = Spaces(env.single_observation_space, env.single_action_space)
+        self.same_step = autoreset_mode(env) == "SAME_STEP"
+        self.in_place = True  # the environment is where the actions since the reset led
+        self.episodes: list[tuple[float, int]] = []  # (return, length) of each finished one
+        self._observations = np.zeros((env.num_envs, self.spaces.observation_size))  # (E, D)
+        self._ended = np.zeros(env.num_envs, bool)  # (E,): the next row is no transition
+        self._returns = np.zeros(env.num_envs)  # (E,) of the episodes in flight
+        self._lengths = np.zeros(env.num_envs, np.int64)  # (E,)
+        self._seed = -1  # of the last reset; there was none yet
+        self._actions: list[Array] = []  # (T, E, ...) of each batch since the reset
+        self._checksums = np.zeros(len(CHECKED), np.int64)  # of all that came back since then
+
+    def __getstate__(self) -> dict[str, Any]:
+        expect_copyable(self.env)
+        return {**vars(self), "in_place": False}
+
+    def __copy__(self) -> Player:
+        return copy.deepcopy(self)
+
+    def reset(self, seed: int) -> None:
+        """Start new episodes everywhere; those in flight are dropped."""
+        self.episodes.clear()
+        self._observations, self._checksums = self._reset(seed)
+        self._ended = np.zeros_like(self._ended)
+        self._returns = np.zeros_like(self._returns)
+        self._lengths = np.zeros_like(self._lengths)
+        self._seed, self._actions = seed, []
+        self.in_place = True
+
+    def _reset(self, seed: int) -> tuple[Array, Array]:
+        """The first observations (E, D), and the checksums to begin with."""
+        with _explained(self.spaces):
+            observations, _ = self.env.reset(seed=seed)
+            encoded = self.spaces.encode(observations)  # (E, D)
+        if len(encoded) != self.env.num_envs:
+            raise ValueError(
+                f"reset gave {len(encoded)} observations, expected {self.env.num_envs}"
+            )
+        return encoded, np.array([_crc([encoded]), 0, 0], np.int64)
+
+    def play(self, agent: Agent, steps: int, rng: np.random.Generator) -> Batch:
+        """T = `steps` steps with actions drawn from the agent's policy.
+
+        Raises RuntimeError where the environment had to be brought along and did not repeat itself.
+        """
+        if differs := self.catch_up():
+            raise RuntimeError(does_not_repeat(differs))
+        self.in_place = False  # until the batch is whole: it may be interrupted
+        T, E = steps, self.env.num_envs
+        dtype = agent.parameters.dtype
+        noise = agent.head.noise(rng, (T, E), self.spaces.actions)  # (T, E, A)
+        out = np.empty((T, E, self.spaces.actions), dtype)  # (T, E, A) logits or means
+        actions: list[Array] = []
+        distribution: Distribution = ()
+
+        def act(t: int, observations: Array) -> Array:
+            nonlocal distribution
+            distribution = agent.policy(observations)  # (E, A) logits or means, ...
+            out[t] = distribution[0]
+            actions.append(agent.head.sample(*distribution, noise[t]))  # (E,) or (E, A)
+            return actions[t]
+
+        played = self._step(self._observations.astype(dtype), T, act)
+        observations = played.observations  # (T+1, E, D)
+        rewards = played.rewards.astype(dtype)  # (T, E)
+        ended = played.terminated | played.truncated  # (T, E)
+        if self.same_step:
+            valid = np.ones((T, E), bool)
+        else:
+            valid = ~np.concatenate([self._ended[None], ended[:-1]])  # (T, E)
+        finite = np.isfinite(observations).all(axis=(1, 2))  # (T+1,) bool
+        expect_finite("observation", observations[finite.argmin()])  # the first that is not
+        expect_finite("reward", rewards.T)
+
+        values = agent.values(observations.reshape((T + 1) * E, -1)).reshape(T + 1, E)  # (T+1, E)
+        next_values = values[1:].copy()  # (T, E)
+        if len(played.finals):
+            for e, final in zip(played.finals_at[1], played.finals, strict=True):
+                expect_finite("observation", final[None], [e])
+            next_values[played.finals_at] = agent.values(played.finals)  # (K,)
+
+        extra = distribution[1:]  # a Gaussian's log_std (A,)
+        taken = np.array(actions)  # (T, E) or (T, E, A)
+        flat_actions = taken.reshape(T * E, *taken.shape[2:])  # (T·E,) or (T·E, A)
+        flat_out = out.reshape(T * E, -1)  # (T·E, A)
+        (log_probs, _), _ = agent.head.evaluate(flat_out, *extra, flat_actions)  # (T·E,)
+
+        self._count_episodes(played.rewards, ended, valid)
+        self._observations = observations[T]
+        self._ended = ended[-1] & (not self.same_step)
+        self._actions.append(self._compact(taken))
+        self._checksums = played.checksums(self._checksums)
+        self.in_place = True
+        return Batch(
+            observations[:T],
+            taken,
+            log_probs.reshape(T, E),
+            (out, *(array.copy() for array in extra)),
+            values[:T],
+            next_values,
+            rewards,
+            played.terminated,
+            played.truncated,
+            valid,
+        )
+
+    def _step(self, first: Array, steps: int, act: Callable[[int, Array], Array]) -> Steps:
+        """T = `steps` steps from the observations `first`, (E, D), with the actions of `act`."""
+        T, (E, D), dtype = steps, first.shape, first.dtype
+        observations = np.empty((T + 1, E, D), dtype)  # (T+1, E, D)
+        rewards = np.empty((T, E))  # float64, so that a sum of them is what it is without npppo
+        terminated = np.empty((T, E), bool)
+        truncated = np.empty((T, E), bool)
+        finals: list[Array] = []
+        finals_at: tuple[list[int], list[int]] = ([], [])
+        observations[0] = first
+        with _explained(self.spaces):
+            for t in range(T):
+                action = self.spaces.decode(act(t, observations[t]))
+                following, reward, term, trunc, info = self.env.step(action)
+                encoded = self.spaces.encode(following)  # (E, D)
+                try:
+                    if not len(encoded) == len(reward) == len(term) == len(trunc) == E:
+                        raise ValueError("NumPy would make (1,) fit")
+                    observations[t + 1] = encoded
+                    rewards[t], terminated[t], truncated[t] = reward, term, trunc
+                except (TypeError, ValueError) as error:
+                    shapes = [np.shape(array) for array in (reward, term, trunc)]
+                    raise ValueError(
+                        f"a step gave {len(encoded)} observations, and rewards, terminated and "
+                        f"truncated of shapes {shapes}, expected {E} and three times ({E},)"
+                    ) from error
+                if self.same_step:
+                    for e in np.flatnonzero(terminated[t] | truncated[t]).tolist():
+                        final = self._final_observation(info, e)  # (D,)
+                        finals.append(final.astype(dtype))  # a copy: the array may be reused
+                        finals_at[0].append(t)
+                        finals_at[1].append(e)
+        return Steps(
+            observations,
+            rewards,
+            terminated,
+            truncated,
+            np.array(finals, dtype).reshape(-1, D),
+            finals_at,
+        )
+
+    def _final_observation(self, info: Any, e: int) -> Array:
+        finals = info.get("final_obs")
+        if finals is None or finals[e] is None:
+            raise ValueError(
+                f"environment {e} has ended, but its info holds no 'final_obs' (only "
+                f"{', '.join(info) or 'nothing'}), expected the final observation in SAME_STEP mode"
+            )
+        encoded: Array = self.spaces.encode(np.asarray(finals[e])[None])[0]  # (D,)
+        return encoded
+
+    def _compact(self, actions: Array) -> Array:
+        """Discrete actions in the smallest integer type, for the replay."""
+        if self.spaces.head == "gaussian":
+            return actions
+        return actions.astype(np.min_scalar_type(self.spaces.actions - 1))
+
+    def _count_episodes(self, rewards: Array, ended: Array, valid: Array) -> None:
+        """Add the finished episodes of a batch to `episodes` and carry on those in flight."""
+        counted = np.where(valid, rewards, 0)  # (T, E)
+        start = np.zeros(len(self._ended), np.int64)  # (E,) where the episode in flight begins
+        for t, e in np.argwhere(ended):
+            rows = slice(start[e], t + 1)
+            episode_return = self._returns[e] + counted[rows, e].sum()
+            episode_length = self._lengths[e] + valid[rows, e].sum()
+            self.episodes.append((float(episode_return), int(episode_length)))
+            self._returns[e], self._lengths[e], start[e] = 0, 0, t + 1
+        in_flight = np.arange(len(rewards))[:, None] >= start  # (T, E) bool
+        self._returns += np.where(in_flight, counted, 0).sum(axis=0)
+        self._lengths += (in_flight & valid).sum(axis=0)
+
+    def state(self) -> dict[str, Array]:
+        """Where the episodes in flight are, and what led there."""
+        E, A = self.env.num_envs, self.spaces.actions
+        none = np.zeros((0, E, A) if self.spaces.head == "gaussian" else (0, E), np.uint8)
+        return {
+            "observations": self._observations,
+            "ended": self._ended,
+            "returns": self._returns,
+            "lengths": self._lengths,
+            "seed": np.array(self._seed),
+            "actions": np.concatenate([none, *self._actions]),  # (all T, E, ...)
+            "batches": np.array([len(actions) for actions in self._actions], np.int64),
+            "checksums": self._checksums,
+        }
+
+    def set_state(self, state: dict[str, Array]) -> None:
+        """Go back to what `state` returned; the environment comes along with the next batch.
+
+        Raises ValueError for an array of another shape.
+        """
+        shapes = {name: array.shape for name, array in self.state().items()}
+        shapes["batches"] = state["batches"].shape[:1]
+        shapes["actions"] = (int(state["batches"].sum()), *shapes["actions"][1:])
+        for name, shape in shapes.items():
+            if state[name].shape != shape:
+                raise ValueError(f"player_{name} has shape {state[name].shape}, expected {shape}")
+        self._observations, self._ended = state["observations"], state["ended"]
+        self._returns, self._lengths = state["returns"].copy(), state["lengths"].copy()
+        self._seed, self._checksums = int(state["seed"]), state["checksums"]
+        cuts = np.cumsum(state["batches"])[:-1]
+        self._actions = np.split(state["actions"], cuts) if len(state["batches"]) else []
+        self.in_place = False
+
+    def catch_up(self) -> list[str]:
+        """Bring the environment to where the actions since the last reset led.
+
+        Returns the entries of `CHECKED` that it did not repeat; there should be none.
+        """
+        if self.in_place or self._seed < 0:
+            return []
+        observations, checksums = self._reset(self._seed)
+        observations = observations.astype(self._observations.dtype)
+        for actions in self._actions:
+            played = self._step(observations, len(actions), partial(_again, actions))
+            observations, checksums = played.observations[-1], played.checksums(checksums)
+        differs = [
+            name
+            for name, repeated, once in zip(CHECKED, checksums, self._checksums, strict=True)
+            if repeated != once
+        ]
+        self.in_place = not differs
+        return differs
+
+
+def _again(actions: Array, t: int, observations: Array) -> Array:
+    action: Array = actions[t]  # (E, ...)
+    return action
+
+
+def does_not_repeat(differs: list[str]) -> str:
+    """The sentence for what `Player.catch_up` found."""
+    return (
+        "the environment does not repeat itself from the same seed and actions: "
+        f"its {' and '.join(differs)} differ (as where something in it is not seeded, or a wrapper "
+        "keeps statistics that a reset does not restore)"
+    )
+
+
+@contextmanager
+def _explained(spaces: Spaces) -> Iterator[None]:
+    """Where gymnasium cannot gather what single environments returned, say what was expected."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        modules = [
+            str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)
+        ]
+        where = [name for name in modules if not name.startswith("numpy.")][-1]
+        if not where.startswith(("gymnasium.vector.sync_vector_env", "gymnasium.vector.utils")):
+            raise
+        raise ValueError(
+            f"what the environment returned does not fit ({error}): expected observations of shape "
+            f"{spaces.observation.shape}, and one number each as reward, terminated and truncated"
+        ) from error
+
+
+def expect_finite(name: str, array: Array, environments: Sequence[int] | None = None) -> None:
+    """Raise FloatingPointError for the first entry of `array`, (E, ...), that is not finite.
+
+    `environments` says which environments the rows belong to, if not to all of them.
+    """
+    finite = np.isfinite(array)
+    if np.count_nonzero(finite) != array.size:
+        where = tuple(np.argwhere(~finite)[0])
+        e = where[0] if environments is None else environments[where[0]]
+        raise FloatingPointError(
+            f"the {name} of environment {e} is {array[where]}, expected a finite number"
+        )

@@ -1,0 +1,1 @@
+"""Floor 0: every formula of npppo, file by file: forward, backward, nothing else."""

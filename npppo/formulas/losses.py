@@ -1,0 +1,405 @@
+"""The losses of PPO, each a mean over the batch that is minimised, and what to watch meanwhile.
+
+The story in four steps. The policy-gradient loss may be used for one step only: its gradient is
+right at the policy that drew the data. The importance ratio corrects for the actions that a moved
+policy would take, so that a batch can be used again. It does not correct for the states that this
+policy would visit, and the further it moves, the less the sample says. Clipping removes the reason
+to move the ratio further than 1 ± clip. The whole loss adds the value function's error and a bonus
+for entropy.
+
+Â is the advantage, an estimate; A is the number of actions.
+
+A mean over no rows is nan, and its gradient is empty.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .categorical import categorical_evaluate, categorical_evaluate_backward, exp_remainder
+from .shapes import Array, Cache, formula, power_of_2
+
+
+@formula("log_prob:N old_log_prob:N -> N by log_prob")
+def importance_ratio(log_prob: Array, old_log_prob: Array) -> tuple[Array, Cache]:
+    """Importance ratio r = π(a|s) / π_old(a|s) = exp(log_prob - old_log_prob).
+
+    Shapes: log_prob (N,), old_log_prob (N,) -> (N,). The old policy is data: there is no gradient
+    with respect to it.
+
+    It makes the old policy's samples speak for the new one. With Â = the advantage of action a in
+    state s, the mean of r Â over the actions of π_old is Σ_a π_old(a|s) r Â = Σ_a π(a|s) Â, the
+    mean of Â over the actions of π. The states remain those that π_old has visited.
+
+    Holds also where both probabilities underflow to 0.
+
+    Derivation: ∂exp(x)/∂x = exp(x), hence dlog_prob = dratio · ratio.
+    Source: Schulman et al. 2017, section 3.
+    """
+    ratio = np.exp(log_prob - old_log_prob)  # (N,)
+    return ratio, (ratio,)
+
+
+def importance_ratio_backward(dratio: Array, cache: Cache) -> Array:
+    """Gradient `dlog_prob` of `importance_ratio`."""
+    (ratio,) = cache
+    # forward: ratio = exp(log_prob - old_log_prob)
+    return dratio * ratio  # (N,)
+
+
+@formula("log_prob:N advantages:N -> () by log_prob")
+def policy_gradient_loss(log_prob: Array, advantages: Array) -> tuple[Array, Cache]:
+    """Loss whose gradient is minus the policy gradient: -1/N Σ_i log_prob_i Â_i, Â = advantages.
+
+    Shapes: log_prob (N,), advantages (N,) -> (). The advantages are used as given, not normalised,
+    and are data: there is no gradient with respect to them.
+
+    Its value says nothing about how good the policy is; only its gradient does.
+
+    Derivation: linear in log_prob, hence dlog_prob_i = -dloss Â_i / N. It is the policy gradient
+    because ∇π = π ∇log π, so that the samples of π average what is wanted:
+
+        ∇ Σ_a π(a|s) Â = Σ_a π(a|s) ∇log π(a|s) Â
+
+    A baseline V(s), the same for all actions, may be subtracted from the returns to lower their
+    variance. It adds nothing on average: Σ_a π(a|s) ∇log π(a|s) = ∇ Σ_a π(a|s) = ∇1 = 0.
+    r Â has the same gradient at r = 1, so PPO's first step is a policy-gradient step.
+
+    Source: Williams 1992; Schulman et al. 2017, eq. 2, negated.
+    """
+    return -(log_prob * advantages).sum() / len(log_prob), (advantages,)  # ()
+
+
+def policy_gradient_loss_backward(dloss: float, cache: Cache) -> Array:
+    """Gradient `dlog_prob` of `policy_gradient_loss`."""
+    (advantages,) = cache
+    # forward: loss = -1/N Σ log_prob Â
+    return advantages * (-dloss / max(1, len(advantages)))  # (N,)
+
+
+@formula("log_prob:N old_log_prob:N advantages:N clip -> () by log_prob")
+def clipped_surrogate_loss(
+    log_prob: Array, old_log_prob: Array, advantages: Array, clip: float
+) -> tuple[Array, Cache]:
+    r"""PPO's clipped surrogate as a loss: -1/N Σ_i min(r_i Â_i, c_i Â_i).
+
+        r = exp(log_prob - old_log_prob)        c = r limited to 1 - clip … 1 + clip
+
+    Shapes: log_prob (N,), old_log_prob (N,), Â = advantages (N,) -> (). The advantages are used as
+    given, not normalised. There is a gradient with respect to log_prob only.
+
+    Moves in the wrong direction always count in full (r Â is kept, and its gradient leads back),
+    but there is nothing to gain from making a good action more than 1 + clip times as likely as
+    before, or a bad one less than 1 - clip times as likely.
+
+    Derivation: which branch the minimum takes, and with it the gradient, depends on the sign of Â
+    and on the side of the band 1 - clip ≤ r ≤ 1 + clip on which r lies:
+
+                    r < 1 - clip        in the band     r > 1 + clip
+        Â > 0       r Â                 equal           clipped: 0
+        Â = 0       both 0              both 0          both 0
+        Â < 0       clipped: 0          equal           r Â
+
+    The smaller of the two against r, for Â > 0 and for Â < 0 (figure 1 of the paper):
+
+        |       .-------            |  1 - clip
+        |     /                     +----:------------- r
+        |   /                       |    :
+        | /                         |----.
+        +-------:------- r          |      \
+             1 + clip               |        \
+
+    Where the unclipped branch wins, ∂(r Â)/∂r = Â and ∂r/∂log_prob = r; where the
+    clipped one does, it is constant:
+
+        dlog_prob_i = -dloss/N · r_i Â_i   where r_i Â_i ≤ c_i Â_i, and 0 elsewhere
+
+    The ratio 1.8 is clipped. The ratio 0.4 is a move in the wrong direction and counts in full:
+
+        >>> log_prob, old_log_prob = np.log([0.9, 0.2]), np.log([0.5, 0.5])
+        >>> loss, cache = clipped_surrogate_loss(log_prob, old_log_prob, np.ones(2), 0.2)
+        >>> clipped_surrogate_loss_backward(1.0, cache).round(6)
+        array([-0. , -0.2])
+
+    Convention at the kink: on a tie the unclipped branch r Â wins, so the gradient flows at
+    r = 1 ± clip. In the band between these both branches are equal and the same rule covers it.
+
+    Source: Schulman et al. 2017, eq. 7, negated, with ε = clip.
+    """
+    ratio, _ = importance_ratio(log_prob, old_log_prob)  # (N,)
+    clipped_ratio = np.minimum(np.maximum(ratio, 1 - clip), 1 + clip)  # (N,)
+    unclipped = ratio * advantages  # (N,)
+    clipped = clipped_ratio * advantages  # (N,)
+    # the real parts decide, so that a complex step takes the branch of the point it probes
+    flows = unclipped.real <= clipped.real  # (N,) bool
+    loss = -np.where(flows, unclipped, clipped).sum() / len(ratio)  # ()
+    return loss, (unclipped, flows)
+
+
+def clipped_surrogate_loss_backward(dloss: float, cache: Cache) -> Array:
+    """Gradient `dlog_prob` of `clipped_surrogate_loss`."""
+    unclipped, flows = cache
+    # forward: loss = -1/N Σ min(r Â, clip(r) Â), and ∂(r Â)/∂log_prob = r Â
+    return np.where(flows, unclipped, 0) * (-dloss / max(1, len(flows)))  # (N,)
+
+
+@formula("values:N targets:N -> () by values")
+def value_loss(values: Array, targets: Array) -> tuple[Array, Cache]:
+    """Half the mean squared error of the value function: 1/(2N) Σ_i (values_i - targets_i)².
+
+    Shapes: values (N,), targets (N,) -> (). The targets are data: they have no gradient.
+
+    Derivation: dvalues_i = dloss (values_i - targets_i) / N; the ½ cancels the square's 2.
+    Source: Schulman et al. 2017, eq. 9 (which leaves the ½ to the coefficient).
+    """
+    error = values - targets  # (N,)
+    return 0.5 * (error * error).sum() / len(error), (error,)  # ()
+
+
+def value_loss_backward(dloss: float, cache: Cache) -> Array:
+    """Gradient `dvalues` of `value_loss`."""
+    (error,) = cache
+    # forward: loss = 1/(2N) Σ error²
+    return error * (dloss / max(1, len(error)))  # (N,)
+
+
+@formula("values:N old_values:N targets:N clip -> () by values")
+def clipped_value_loss(
+    values: Array, old_values: Array, targets: Array, clip: float
+) -> tuple[Array, Cache]:
+    """Value loss that is not rewarded for moving further than `clip` from the old values.
+
+        1/(2N) Σ_i max((values_i - targets_i)², (c_i - targets_i)²)
+
+        c = old_values + (values - old_values limited to -clip … clip)
+
+    Shapes: values (N,), old_values (N,), targets (N,) -> (). `clip` is in units of the values.
+    There is a gradient with respect to the values only.
+
+    Derivation: where the first square is the larger, as in `value_loss`. The second can be the
+    larger one only outside the band, where c is constant:
+
+        dvalues_i = dloss/N · (values_i - targets_i)   where the first ≥ the second, and 0 elsewhere
+
+    Conventions at the kinks: on a tie the unclipped square wins. Inside the band and at its
+    bounds, |values - old_values| ≤ clip, the two tie and the gradient passes: there c equals
+    values exactly, and rounding in old_values + (values - old_values) must not break the tie.
+
+    Source: Huang et al. 2022, detail 9 (from OpenAI Baselines; not in the paper).
+    """
+    moved = values - old_values  # (N,)
+    bounded = np.minimum(np.maximum(moved, -clip), clip)  # (N,)
+    error = values - targets  # (N,)
+    # c - target written so that inside the band it is v - target to the last bit: a tie
+    clipped_error = error + (bounded - moved)  # (N,)
+    # not the squares, which tie where they underflow or overflow
+    flows = abs(error.real) >= abs(clipped_error.real)  # (N,) bool
+    larger = np.where(flows, error, clipped_error)  # (N,)
+    return 0.5 * (larger * larger).sum() / len(error), (error, flows)  # ()
+
+
+def clipped_value_loss_backward(dloss: float, cache: Cache) -> Array:
+    """Gradient `dvalues` of `clipped_value_loss`."""
+    error, flows = cache
+    # forward: loss = 1/(2N) Σ max(error², clipped_error²), and clipped_error is constant
+    # wherever its square is the larger one
+    return np.where(flows, error, 0) * (dloss / max(1, len(error)))  # (N,)
+
+
+class ObjectiveCache(NamedTuple):
+    """The three terms of the objective, for the log, and what its backward needs."""
+
+    policy_loss: Any  # ()
+    value_loss: Any  # ()
+    entropy: Any  # (), the mean
+    policy_cache: Cache
+    value_cache: Cache
+    entropy_shape: tuple[int, ...]
+    vf_coef: float
+    ent_coef: float
+    clips_values: bool
+
+
+def ppo_objective(
+    log_prob: Array,
+    entropy: Array,
+    values: Array,
+    old_log_prob: Array,
+    advantages: Array,
+    targets: Array,
+    clip: float,
+    vf_coef: float,
+    ent_coef: float,
+    old_values: Array | None = None,
+    clip_vf: float | None = None,
+) -> tuple[Array, ObjectiveCache]:
+    """The whole PPO loss of any policy, given its log-probabilities and entropies.
+
+        loss = clipped surrogate + vf_coef · value loss - ent_coef · mean entropy
+
+    Shapes: log_prob (N,), entropy (N,) or (), values, old_log_prob, advantages, targets (N,)
+    -> (). With `clip_vf` the value loss is the clipped one, around `old_values` (N,); ValueError
+    where they are missing.
+
+    Derivation: a sum, so each term's backward gets its own factor; the mean entropy sends
+    -dloss ent_coef / N to each row, or -dloss ent_coef to an entropy of shape ().
+    Source: Schulman et al. 2017, eq. 9, negated.
+    """
+    policy_term, policy_cache = clipped_surrogate_loss(log_prob, old_log_prob, advantages, clip)
+    if clip_vf is None:
+        value_term, value_cache = value_loss(values, targets)
+    else:
+        if old_values is None:
+            raise ValueError("old_values is None, expected (N,) values to clip around")
+        value_term, value_cache = clipped_value_loss(values, old_values, targets, clip_vf)
+    mean_entropy = entropy.sum() / entropy.size  # ()
+    loss = policy_term + vf_coef * value_term - ent_coef * mean_entropy
+    return loss, ObjectiveCache(
+        policy_term,
+        value_term,
+        mean_entropy,
+        policy_cache,
+        value_cache,
+        entropy.shape,
+        vf_coef,
+        ent_coef,
+        clip_vf is not None,
+    )
+
+
+def ppo_objective_backward(dloss: float, cache: ObjectiveCache) -> tuple[Array, Array, Array]:
+    """Gradients `dlog_prob, dentropy, dvalues` of `ppo_objective`."""
+    # forward: loss = policy_loss + vf_coef · value_loss - ent_coef · mean(entropy)
+    dlog_prob = clipped_surrogate_loss_backward(dloss, cache.policy_cache)  # (N,)
+    value_backward = clipped_value_loss_backward if cache.clips_values else value_loss_backward
+    dvalues = value_backward(dloss * cache.vf_coef, cache.value_cache)  # (N,)
+    rows = max(1, math.prod(cache.entropy_shape))
+    dentropy = np.full(cache.entropy_shape, -dloss * cache.ent_coef / rows, dlog_prob.dtype)
+    return dlog_prob, dentropy, dvalues
+
+
+@formula(
+    "logits:NA values:N actions:N<A old_log_prob:N advantages:N targets:N clip vf_coef ent_coef"
+    " -> () by logits values"
+)
+def ppo_loss(
+    logits: Array,
+    values: Array,
+    actions: Array,
+    old_log_prob: Array,
+    advantages: Array,
+    targets: Array,
+    clip: float,
+    vf_coef: float,
+    ent_coef: float,
+) -> tuple[Array, Cache]:
+    """The whole PPO loss of a softmax policy, to be minimised.
+
+        loss = surrogate + vf_coef · value_loss - ent_coef · entropy
+
+        surrogate  = -1/N Σ_i min(r_i Â_i, c_i Â_i)         Â = advantages, as given
+        value_loss = 1/(2N) Σ_i (values_i - targets_i)²
+        entropy    = 1/N Σ_i H_i                            H = -Σ_a π(a|s) log π(a|s)
+
+    where π = softmax(logits), r = exp(log π(action|s) - old_log_prob), and c = r limited to
+    1 - clip … 1 + clip: the clipped surrogate, the value loss and the mean entropy.
+
+    Shapes: logits (N, A), values (N,), actions (N,) int, old_log_prob, advantages, targets (N,)
+    -> (). The advantages are not normalised. There are gradients with respect to the logits and
+    the values only.
+
+    Holds for logits of any finite size, as each of its parts does.
+
+    Convention at the kink: on a tie the unclipped branch r Â wins, and the gradient flows.
+
+    Derivation: `ppo_objective`, which training uses because it takes any policy's
+    log-probabilities, applied to the softmax's log-probability and entropy. The logits reach the
+    loss by two paths, so their gradient is the sum over both.
+
+    Source: Schulman et al. 2017, eq. 9, negated, with ε = clip, c₁ = vf_coef / 2 (its squared error
+    has no ½) and c₂ = ent_coef.
+    """
+    (log_prob, entropy), head_cache = categorical_evaluate(logits, actions)  # (N,), (N,)
+    loss, objective_cache = ppo_objective(
+        log_prob,
+        entropy,
+        values,
+        old_log_prob,
+        advantages,
+        targets,
+        clip,
+        vf_coef,
+        ent_coef,
+    )
+    return loss, (head_cache, objective_cache)
+
+
+def ppo_loss_backward(dloss: float, cache: Cache) -> tuple[Array, Array]:
+    """Gradients `dlogits, dvalues` of `ppo_loss`."""
+    head_cache, objective_cache = cache
+    dlog_prob, dentropy, dvalues = ppo_objective_backward(dloss, objective_cache)
+    # forward: log_prob and entropy both come from the logits
+    dlogits = categorical_evaluate_backward(dlog_prob, dentropy, head_cache)  # (N, A)
+    return dlogits, dvalues
+
+
+@formula("log_prob:N old_log_prob:N -> ()")
+def approx_kl(log_prob: Array, old_log_prob: Array) -> Array:
+    """Estimate of KL(old ‖ new) from the old policy's samples: 1/N Σ_i (r_i - 1 - log r_i).
+
+    Shapes: log_prob (N,), old_log_prob (N,) -> (). r = exp(log_prob - old_log_prob).
+
+    Holds also where both probabilities underflow to 0. Its source has three estimators:
+
+        k1 = -log r           unbiased, but also negative
+        k2 = ½ (log r)²       never negative, but biased
+        k3 = r - 1 - log r    this one: unbiased, because r - 1 has mean 0, and never negative
+
+    The variance of k3 is much lower than that of k1 where the policies are close, which is where
+    PPO uses it. It is far higher where the new policy likes what the old one hardly tried.
+
+    Source: Schulman 2020.
+    """
+    return exp_remainder(log_prob - old_log_prob).sum() / len(log_prob)  # ()
+
+
+@formula("log_prob:N old_log_prob:N clip -> ()")
+def clip_fraction(log_prob: Array, old_log_prob: Array, clip: float) -> Array:
+    """Share of the samples whose ratio is outside the band: |r - 1| > clip.
+
+    Shapes: log_prob (N,), old_log_prob (N,) -> (), from 0 to 1. r = exp(log_prob - old_log_prob).
+
+    Holds also where both probabilities underflow to 0. It counts the samples outside whatever
+    the sign of their advantage, so also those that the loss does not clip.
+    Source: OpenAI Baselines' `clipfrac`; Huang et al. 2022, detail 12.
+    """
+    ratio, _ = importance_ratio(log_prob, old_log_prob)  # (N,)
+    return (abs(ratio - 1) > clip).sum(dtype=ratio.dtype) / len(ratio)  # ()
+
+
+@formula("values:N targets:N -> ()")
+def explained_variance(values: Array, targets: Array) -> Array:
+    """Share of the targets' variance that the values explain.
+
+        1 - Var(targets - values) / Var(targets)
+
+    Shapes: values (N,), targets (N,) -> (). 1 is perfect up to a constant offset, 0 as good as a
+    constant, below 0 worse; nan where all targets are equal, because then there is nothing to
+    explain. Nothing is added to Var, however little the targets differ.
+
+    Source: OpenAI Baselines' `explained_variance`.
+    """
+    # each in units of its own, so that no difference and no square leaves the dtype's range
+    target_unit, unit = power_of_2(targets), power_of_2(targets, values)
+    spread = targets / target_unit  # (N,)
+    spread = spread - spread[:1]  # (N,), exactly 0 where all targets are equal
+    if not spread.any():
+        return np.asarray(np.nan, targets.dtype)
+    residual = targets / unit - values / unit  # (N,)
+    residual = residual - residual[:1]  # (N,)
+    ratio = min(unit / target_unit, float(np.finfo(targets.dtype).max))
+    with np.errstate(over="ignore"):
+        return 1 - ratio * (ratio * residual.var()) / spread.var()

@@ -1,0 +1,192 @@
+"""From a wrong attempt to the one line that the student reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..exercises.compare import vector
+from ..exercises.exercise import Case, Mistake, Switches
+from .attempt import FORWARD, LAYOUT, RAISED, STOPPED, UNLIKE, Attempt
+from .judge import CHANGED, COUNT, INTEGER, NONE, RANDOM, SHAPE, TYPE, Fault
+from .laws import broken_law
+from .match import Variants
+from .observe import observation
+
+# Faults that have a name of their own, and what there is to add to what is said of some.
+FORMS = {NONE, COUNT, SHAPE, INTEGER, TYPE, CHANGED, RANDOM, LAYOUT}
+ADVICE = {
+    CHANGED: (
+        " `y = x` is a second name, not a copy: start from x.copy(), and where x may hold whole "
+        "numbers from x.astype(float)."
+    ),
+    RANDOM: " Does it keep something between calls, or draw random numbers of its own?",
+}
+
+
+ALTERNATIVES = 3  # pairs of mistakes with the same answers; of more, none says anything
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`id` is None where the mistake has no name; `switches` make a variant err the same way.
+
+    `near` is a line with which the model solution gives the same answers, where no known mistake
+    does.
+    """
+
+    id: str | None
+    message: str
+    mistakes: tuple[Mistake, ...] = ()
+    switches: Switches | None = None
+    near: str | None = None
+
+    @property
+    def convention(self) -> bool:
+        return bool(self.mistakes) and all(m.convention for m in self.mistakes)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A function's attempt after all questions are asked."""
+
+    attempt: Attempt
+    parts: tuple[str, ...] = ()  # the wrong functions in whose place it was given right ones
+    excused_by: frozenset[str] = frozenset()  # whose mistakes it only passes on
+    untested: bool = False  # where these could not be given right results
+    beyond: tuple[Case, Fault] | None = None  # wrong on an input that the search found
+    diagnosis: Diagnosis | None = None
+    example: str = ""
+    behaviour: str | None = None
+    called: bool = True  # False where only answers were handed in
+
+
+def diagnose(
+    attempt: Attempt, variants: Variants | None = None, with_laws: bool = True
+) -> Diagnosis:
+    """The mistake's name, or else what can be said for certain.
+
+    `variants` are those of the same exercise and cases, where many attempts are diagnosed. Without
+    `with_laws`, nothing is said of laws: they need not hold where parts were given right results.
+    """
+    kinds = Counter(fault.kind for _, fault in attempt.wrong)
+    if not kinds:
+        return of_form(attempt.manners) if attempt.manners else Diagnosis(None, "")
+    if RANDOM in kinds:
+        return of_form(first(attempt, RANDOM))
+    manners = attempt.manners
+    changed = manners if manners is not None and manners.kind == CHANGED else None
+    if changed is not None and wrong_with_whole_numbers_alone(attempt):
+        return of_form(changed)
+    found = from_the_book(attempt, variants)
+    if found is not None:
+        return found
+    if changed is not None:
+        return of_form(changed)
+    for kind in (NONE, COUNT, TYPE, INTEGER, SHAPE):
+        if kind in kinds:
+            return of_form(first(attempt, kind))
+    for kind in (STOPPED, FORWARD, RAISED):
+        if kind in kinds and (kind == STOPPED or kinds[kind] == sum(kinds.values())):
+            return Diagnosis(None, first(attempt, kind).sentence + place_of_the_stop(attempt))
+    where = only_in(attempt)
+    if where is not None:
+        return Diagnosis(None, f"It is right but for one kind of input: {where}.")
+    near = near_the_solution(attempt, variants)
+    results = [outcome.value if outcome.kind == "value" else None for outcome in attempt.outcomes]
+    seen = observation(attempt.exercise.name, attempt.cases, attempt.expected, results)
+    if seen is not None:
+        return Diagnosis(seen.id, seen.sentence, near=near)
+    law = broken_law(attempt.exercise.name, attempt.cases, results) if with_laws else None
+    hint = f"{law} " if law is not None else ""
+    other = next((kind for kind in kinds if kind != FORWARD), None)
+    message = f"No known mistake matches. {hint}{first(attempt, other).sentence}"
+    return Diagnosis(None, message, near=near)
+
+
+def wrong_with_whole_numbers_alone(attempt: Attempt) -> bool:
+    """What is written into an array of whole numbers is cut to whole numbers."""
+
+    def kinds(case: Case) -> list[str]:
+        return [getattr(x, "dtype", np.dtype("O")).kind for x in case.args]
+
+    floating = {i for case in attempt.cases for i, kind in enumerate(kinds(case)) if kind == "f"}
+    edges = attempt.exercise.battery.edges
+    return all(
+        any(i in floating and kind in "iu" for i, kind in enumerate(kinds(case)))
+        for case, _ in attempt.wrong
+        if case.stratum not in edges
+    )
+
+
+def place_of_the_stop(attempt: Attempt) -> str:
+    """Where the time ran out, and what was right before."""
+    for k, outcome in enumerate(attempt.outcomes):
+        if outcome.kind == "timeout":
+            args = attempt.cases[k].args
+            shapes = [x if isinstance(x, tuple) else np.shape(x) for x in args]
+            shape = " × ".join(map(str, max(shapes, key=len, default=())))
+            place = f" It was stopped at {shape} numbers." if shape else ""
+            before = attempt.faults[:k]
+            right = " What ran before that was right." if before and not any(before) else ""
+            return f"{place}{right} On a busy computer, try again."
+    return ""
+
+
+def only_in(attempt: Attempt) -> str | None:
+    """The only stratum that is not right, if it is the only one of several."""
+    strata = {case.stratum for case in attempt.cases}
+    wrong = {case.stratum for case, _ in attempt.wrong}
+    wrong = wrong - attempt.exercise.battery.edges or wrong
+    return wrong.pop() if len(wrong) == 1 < len(strata) else None
+
+
+def from_the_book(attempt: Attempt, variants: Variants | None) -> Diagnosis | None:
+    """A single mistake, mistakes that no input tells apart, or a pair of mistakes."""
+    outcomes = attempt.observed
+    if any(outcome is UNLIKE for outcome in outcomes):
+        return None
+    exercise = attempt.exercise
+    variants = variants or Variants(exercise, attempt.cases)
+    single = variants.singles(outcomes)
+    if single:
+        ids = dict.fromkeys(m.id for m in single)
+        message = " Or: ".join(dict.fromkeys(m.sentence for m in single))
+        return Diagnosis("/".join(ids), message, tuple(single), frozenset([single[0].switch]))
+    hollow = constant(attempt)
+    if hollow is not None:
+        return Diagnosis("ANY-06", f"The result is always {hollow:.6g}, whatever the arguments.")
+    double = variants.pairs(outcomes)
+    if not 1 <= len(double) <= ALTERNATIVES:
+        return None
+    alternatives = [[m for m in exercise.mistakes if m.switch in on] for on in double]
+    pairs = list(dict.fromkeys("+".join(m.id for m in both) for both in alternatives))
+    others = pairs[1:]
+    message = "Two mistakes: " + " And: ".join(m.sentence for m in alternatives[0])
+    message += f" (Or, with the same answers: {' or '.join(others)}.)" if others else ""
+    return Diagnosis("/".join(pairs), message, tuple(alternatives[0]), double[0])
+
+
+def near_the_solution(attempt: Attempt, variants: Variants | None) -> str | None:
+    if any(outcome is UNLIKE for outcome in attempt.observed):
+        return None
+    variants = variants or Variants(attempt.exercise, attempt.cases)
+    return variants.nearest(attempt.observed)
+
+
+def constant(attempt: Attempt) -> float | None:
+    """The number that all results consist of, if there is only one."""
+    numbers = {float(x) for o in attempt.outcomes if o.kind == "value" for x in vector(o.value)}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def first(attempt: Attempt, kind: str | None = None) -> Fault:
+    return next(fault for _, fault in attempt.wrong if kind in (None, fault.kind))
+
+
+def of_form(fault: Fault) -> Diagnosis:
+    if fault.kind not in FORMS:
+        return Diagnosis(None, fault.sentence)
+    return Diagnosis(fault.kind, fault.sentence + ADVICE.get(fault.kind, ""))

@@ -1,0 +1,234 @@
+"""A training run on disk: config.json, progress.csv and checkpoint.npz in one folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .checkpoint import CheckpointError, write_atomically, write_json
+from .learner import PPO, RECENT_EPISODES, Row, load
+
+CONFIG, PROGRESS, CHECKPOINT = "config.json", "progress.csv", "checkpoint.npz"
+# what config.json says beside the model; the last where it is not total_timesteps
+SETTINGS = ("total_timesteps", "stop_at", "schedules_end")
+LEAST_SECONDS_BETWEEN_SAVES = 1.0
+SAVING_SHARE = 0.02  # of the time, at most
+
+
+def files(folder: Path) -> list[Path]:
+    """What a run consists of."""
+    return [folder / name for name in (CHECKPOINT, PROGRESS, CONFIG)]
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep others from training in `folder` meanwhile; ValueError if somebody does already.
+
+    The folder is made if it does not exist. On systems without such locks nothing is checked.
+    """
+    _make(folder)
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ValueError(f"another process is training in {folder}") from None
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def begin(folder: Path, model: PPO, settings: dict[str, Any], force: bool = False) -> None:
+    """Begin a new run in `folder`; ValueError where it holds one, unless `force` is given.
+
+    If several want the same folder at the same moment, one gets it.
+    """
+    _make(folder)
+    taken = (
+        f"{folder} already holds a run ({{}}): go on with it by --resume {folder}, "
+        "choose another folder with --out, or overwrite it with --force"
+    )
+    for file in files(folder):
+        if force:
+            file.unlink(missing_ok=True)
+        elif file.exists():
+            raise ValueError(taken.format(file.name))
+    try:
+        write_config(folder, model, settings, new=True)
+    except FileExistsError:
+        raise ValueError(taken.format(CONFIG)) from None
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """Make and return the first of parent/name-1, parent/name-2, ... that does not exist."""
+    _make(parent)
+    number = 1
+    while True:
+        folder = parent / f"{name}-{number}"
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:  # whoever makes it has it
+            number += 1
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
+def write_config(folder: Path, model: PPO, settings: dict[str, Any], new: bool = False) -> None:
+    """Write config.json: the environment, the seed, when to end, and the hyperparameters."""
+    start = {"env": model.env_id, "seed": model.seed}
+    write_json(folder / CONFIG, {**start, **settings, **asdict(model.config)}, new)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json says; CheckpointError where there is none that can be read."""
+    path = folder / CONFIG
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} holds no run: {path} cannot be read ({error.strerror})"
+        ) from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged ({error})") from None
+    for name in ("env", "seed", "total_timesteps", "stop_at"):
+        if not isinstance(config, dict) or name not in config:
+            raise CheckpointError(f"{path} is not the config of a run of npppo: it lacks {name!r}")
+    stop_at = config["stop_at"]
+    for name in ("total_timesteps", "schedules_end"):
+        if name in config and (not isinstance(config[name], int) or config[name] < 1):
+            raise CheckpointError(f"{path}: {name} is {config[name]!r}, expected 1 or more")
+    if not isinstance(stop_at, (int, float, type(None))):
+        raise CheckpointError(f"{path}: stop_at is {stop_at!r}, expected a number or null")
+    return config
+
+
+def resume(folder: Path) -> tuple[PPO, dict[str, Any]]:
+    """The model of an interrupted run where its last checkpoint left it, and its settings.
+
+    progress.csv is cut back to the same update. A run that ended before its first checkpoint
+    starts again from its config.
+    """
+    config = read_config(folder)
+    settings = {name: config.pop(name) for name in SETTINGS if name in config}
+    env = config.pop("env")
+    if (folder / CHECKPOINT).exists():
+        model = load(folder)
+        for name, value in json.loads(json.dumps(asdict(model.config))).items():
+            if config.get(name) != value:
+                raise CheckpointError(
+                    f"{folder / CONFIG} says {name} is {config.get(name)!r}, but the checkpoint "
+                    f"was made with {value!r}"
+                )
+    else:
+        model = PPO(env, **config)
+    rows = [row for row in read_progress(folder) if int(row["update"]) <= model.updates]
+    if rows:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(folder / PROGRESS, lambda file: file.write(text.getvalue().encode()))
+    else:
+        (folder / PROGRESS).unlink(missing_ok=True)
+    return model, settings
+
+
+def read_progress(folder: Path) -> list[dict[str, str]]:
+    """The complete rows of progress.csv; a last row that a crash cut off is left out."""
+    try:
+        with open(folder / PROGRESS, newline="") as file:
+            lines = [line for line in file if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+    rows = list(csv.DictReader(lines))
+    for row in rows:
+        try:
+            wrong = None in row or int(row["update"]) < 1
+            for text in row.values():
+                float(text)
+        except (KeyError, TypeError, ValueError):
+            wrong = True
+        if wrong:
+            raise CheckpointError(f"{folder / PROGRESS} has a row that is none of npppo: {row}")
+    return rows
+
+
+def train(
+    folder: Path,
+    model: PPO,
+    total_timesteps: int,
+    stop_at: float | None,
+    on_update: Callable[[Row], bool | None],
+    schedules_end: int | None = None,
+) -> bool:
+    """Train, writing progress and checkpoints; returns whether it went to the end.
+
+    The end is `total_timesteps`, or a mean return of the last 100 training episodes of `stop_at`.
+    A false answer of `on_update` interrupts the run, which `resume` then continues bit for bit.
+    """
+    reached = is_reached(model, stop_at)
+    with open(folder / PROGRESS, "a", newline="") as file:
+        writer: csv.DictWriter[str] | None = None
+        last_save, saving = time.perf_counter(), 0.0
+
+        def save() -> None:
+            nonlocal last_save, saving
+            began = time.perf_counter()
+            # the rows first: a checkpoint never stands without the progress that led to it
+            file.flush()
+            os.fsync(file.fileno())
+            model.save(folder / CHECKPOINT)
+            last_save = time.perf_counter()
+            saving = last_save - began
+
+        def callback(row: Row) -> bool:
+            nonlocal writer, reached
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                if file.tell() == 0:
+                    writer.writeheader()
+            writer.writerow(row)
+            goes_on = on_update(row) is not False
+            reached = is_reached(model, stop_at)
+            pause = max(LEAST_SECONDS_BETWEEN_SAVES, saving / SAVING_SHARE)
+            if time.perf_counter() - last_save > pause:
+                save()
+            return goes_on and not reached
+
+        if not reached and model.num_timesteps < total_timesteps:
+            try:
+                model.learn_until(total_timesteps, callback, schedules_end)
+            except FloatingPointError:
+                file.flush()
+                raise
+            save()
+    return reached or model.num_timesteps >= total_timesteps
+
+
+def is_reached(model: PPO, stop_at: float | None) -> bool:
+    """Whether the last 100 training episodes have a mean return of at least `stop_at`."""
+    if stop_at is None or len(model.recent) < RECENT_EPISODES:
+        return False
+    return sum(episode_return for episode_return, _ in model.recent) / RECENT_EPISODES >= stop_at
