@@ -954,3 +954,17 @@ def test_a_time_out_says_where_and_what_was_right():
         f"It took too long: more than 10 s. It was stopped at {shape} numbers. "
         "What ran before that was right. On a busy computer, try again."
     )
+
+
+def test_pairs_are_looked_for_until_many_mistakes_are_not_in_the_book(monkeypatch):
+    asked = []
+
+    def diagnosis(tried, with_laws, with_pairs):
+        asked.append(with_pairs)
+        return Diagnosis(None, "")
+
+    monkeypatch.setattr(grading, "diagnose", diagnosis)
+    diagnosed = grading.diagnosing()
+    for tried in [*range(grading.MANY + 1), 0]:
+        diagnosed(tried)
+    assert asked == [True] * grading.MANY + [False]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import npppo
-from npppo.grading.exercises.answers import EXERCISES, made, reference
+from npppo.grading.exercises.answers import EXERCISES, made, reference, varied
 from npppo.grading.exercises.compare import DOUBLE, SINGLE, close
 from npppo.grading.exercises.exercise import Case, Product, Rng
 from npppo.grading.judging.attempt import attempted
@@ -14,6 +14,7 @@ from npppo.grading.judging.diagnosis import diagnose
 from npppo.grading.judging.explain import example
 from npppo.grading.judging.judge import SINGLE_PRECISION, judge, number
 from npppo.grading.judging.laws import LAWS, broken_law
+from npppo.grading.judging.match import Variants
 from npppo.grading.judging.observe import observation
 from npppo.grading.process.sandbox import Opaque, Outcome
 
@@ -383,3 +384,25 @@ def test_what_is_wrong_by_little_is_shown_with_all_digits():
     case, right, got = tried.cases[k], tried.expected[k], tried.outcomes[k].value
     text = example("m", "softmax", case, right, got, tried.faults[k].index)
     assert "0.9999999900" in text
+
+
+def test_two_mistakes_that_write_into_an_argument_spoil_no_other_comparison():
+    exercise = EXERCISES["gae"]
+    cases = exercise.battery.draw(np.random.default_rng(0))
+    flags = [case.args[3].copy() for case in cases]
+    variants = Variants(exercise, cases)
+    both = frozenset(["gae: alive = dead", "gae: alive[-1] = 1"])
+    for k in range(len(cases)):
+        variants.outcome(both, k)
+    for case, before in zip(cases, flags, strict=True):
+        assert np.array_equal(case.args[3], before)
+
+
+@pytest.mark.parametrize("pair", [("gae: decay = gamma", "gae: advantages = advantages - values")])
+def test_a_pair_has_a_name_unless_none_is_looked_for(pair):
+    exercise = EXERCISES["gae"]
+    cases = exercise.battery.draw(np.random.default_rng(0))
+    got = [Outcome("value", varied(exercise, frozenset(pair), case)) for case in cases]
+    tried = attempted(exercise, cases, got)
+    assert diagnose(tried).switches == frozenset(pair)
+    assert diagnose(tried, with_pairs=False).switches is None

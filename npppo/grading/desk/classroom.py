@@ -166,7 +166,8 @@ def clusters_table(graded: Sequence[Graded], folder: Path) -> str:
     for one in graded:
         for f in one.report.functions if one.report else ():
             if f.behaviour is not None:
-                alike[f.name, f.behaviour].append((label(one, folder), text_cell(f.message)))
+                message = text_cell(f"{f.message} {f.edit}".strip())
+                alike[f.name, f.behaviour].append((label(one, folder), message))
     rows: list[list[Any]] = [["function", "behaviour", "count", "submissions", "message"]]
     for (name, behaviour), members in sorted(alike.items(), key=lambda item: -len(item[1])):
         labels = text_cell("; ".join(member for member, _ in members))

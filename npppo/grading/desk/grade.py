@@ -13,9 +13,9 @@ import numpy as np
 
 from ... import __version__
 from ..exercises.answers import EXERCISES, forward_of
-from ..judging.attempt import STOPPED, attempt
-from ..judging.diagnosis import Judgement, diagnose
-from ..judging.excuse import excuses, repeats_its_forward, with_advice
+from ..judging.attempt import STOPPED, Attempt, attempt
+from ..judging.diagnosis import Diagnosis, Judgement, diagnose
+from ..judging.excuse import Diagnose, excuses, repeats_its_forward, with_advice
 from ..judging.explain import explanation
 from ..judging.search import counterexample
 from ..process.budget import Budget, sandbox_for_each
@@ -27,6 +27,7 @@ from .report import Report
 from .submission import Submission, stubs_in
 
 BUDGET = 12  # times the seconds of one function, for all processes of a file
+MANY = 8  # mistakes of a file that are not in the book, after which no pairs are looked for
 SLOW = 0.1  # of the seconds of one function; a file that takes longer to load is loaded less often
 SEVERAL = 2  # times the seconds of one function: for its battery, the search and the example
 LEAST = 0.1  # of the seconds of one function
@@ -86,7 +87,7 @@ def judgements(
 ) -> dict[str, Judgement]:
     """What is to be said of these functions; of none for which no time was left."""
     chunks, shared = submission.chunks, budget.slow
-    diagnosed = cache(diagnose)
+    diagnosed = diagnosing()
     judged: dict[str, Judgement] = {}
     for name, sandbox in sandbox_for_each(list(seeds), chunks, limits, budget, shared):
         sandbox.limits = shortened(limits, judged.values())
@@ -109,6 +110,24 @@ def judgements(
         if judged[name].diagnosis is None:  # no time was left to look for an example
             judged[name] = replace(judged[name], diagnosis=diagnosed(judged[name].attempt))
     return judged | {name: with_advice(judged, name) for name in unexplained}
+
+
+def diagnosing() -> Diagnose:
+    """Diagnoses each attempt of a file once.
+
+    Whoever makes many mistakes that are not in the book is not likely to make two known ones at a
+    time, and it takes long to see that nobody does.
+    """
+    foreign = 0
+
+    @cache
+    def diagnosed(tried: Attempt, with_laws: bool = True) -> Diagnosis:
+        nonlocal foreign
+        found = diagnose(tried, with_laws=with_laws, with_pairs=foreign < MANY)
+        foreign += found.switches is None
+        return found
+
+    return diagnosed
 
 
 def shortened(limits: Limits, judged: Iterable[Judgement]) -> Limits:

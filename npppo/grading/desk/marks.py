@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ... import contract
 from ..exercises.answers import forward_of
+from ..judging.alike import alike
 from ..judging.attempt import FORWARD, RAISED, STOPPED, strata_right
 from ..judging.diagnosis import Judgement
 from ..judging.judge import FEW_DIGITS, SHARED, SINGLE_PRECISION
@@ -20,7 +21,6 @@ from .submission import Submission, defined_in, stubs_in
 BATTERY, MANNERS, SEARCH = 0.8, 0.1, 0.1
 OF_THE_RIGHT = {SINGLE_PRECISION, FEW_DIGITS, SHARED}  # what is said of right functions alone
 LEFT_ALONE = "arguments left alone"
-NEAR = "A model solution gives your answers if one of its lines is changed to: {0}"
 NOT_FULLY_TESTED = "Not fully tested: it uses your {0}, which is wrong. Mend {0} and grade again."
 
 
@@ -87,10 +87,8 @@ def report_of(name: str, task: Task, judged: Judgement, assignment: Assignment) 
     notes = sorted({note for v in tried.verdicts for note in v.notes})
     if any(tried.faults) or tried.manners is not None:
         notes = [note for note in notes if note not in OF_THE_RIGHT]
-    details = [f"{p.name}: {p.message}" for p in parts if p.message]
-    if found is not None and found.near:
-        details.append(NEAR.format(found.near))
     show = task.message
+    unknown = found is not None and found.id is None and found.switches is None
     return FunctionReport(
         name=name,
         status=status,
@@ -99,7 +97,10 @@ def report_of(name: str, task: Task, judged: Judgement, assignment: Assignment) 
         mistake=found.id if found else None,
         message=message,
         example=judged.example if lost and show in ("example", "full") else "",
-        details=tuple(details) if show == "full" else (),
+        details=tuple(f"{p.name}: {p.message}" for p in parts if p.message)
+        if show == "full"
+        else (),
+        edit=alike(tried) if lost and unknown and show == "full" else "",  # it quotes the solution
         notes=tuple(f"{note[0].upper()}{note[1:]}." for note in notes),
         parts=tuple(
             replace(p, score=round(p.score, 4), max_score=round(p.max_score, 4)) for p in parts

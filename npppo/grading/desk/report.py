@@ -26,6 +26,7 @@ class FunctionReport:
 
     `message` is the one line that matters; `example` is a small input that shows the mistake, as
     Python to paste, `details` whatever else helps. `mistake` is the id in the book, or None.
+    `edit` says what change of the model solution answers so, where no known mistake does.
     `behaviour` is equal for wrong answers that are wrong in the same way, None where the mistake
     has a name. `visibility` is as on Gradescope; `status` is passed, partial, failed, error or not
     attempted.
@@ -39,6 +40,7 @@ class FunctionReport:
     message: str = ""
     example: str = ""
     details: tuple[str, ...] = ()
+    edit: str = ""
     notes: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     see: str = ""

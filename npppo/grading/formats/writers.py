@@ -96,6 +96,7 @@ def evidence(f: FunctionReport) -> list[str]:
     text = []
     if lost and kept:
         text += wrap(f"Right in: {', '.join(kept)}. Wrong in: {', '.join(lost)}.", WIDTH)
+    text += wrap(f.edit, WIDTH)
     if f.example:
         text += ["", *f.example.split("\n"), ""]
     for line in [*f.details, *f.notes]:
@@ -264,9 +265,12 @@ def markdown(report: Report) -> str:
         lines.append(f"| `{f.name}` | {points(f.score, f.max_score)} | {f.status} | {message} |")
     lines += ["", *map(escaped, uncounted(report))] if report.absent else []
     for f in report.functions:
+        if f.example or f.edit:
+            lines += ["", f"## `{f.name}`", "", escaped(f.message)]
+            lines += ["", f.edit] if f.edit else []
         if f.example:
             fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", f.example))])
-            lines += ["", f"## `{f.name}`", "", escaped(f.message), ""]
+            lines.append("")
             lines += [f"{fence}python", clean(f.example), fence]
     return "\n".join(lines) + "\n"
 

@@ -31,17 +31,12 @@ ALTERNATIVES = 3  # pairs of mistakes with the same answers; of more, none says 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`id` is None where the mistake has no name; `switches` make a variant err the same way.
-
-    `near` is a line with which the model solution gives the same answers, where no known mistake
-    does.
-    """
+    """`id` is None where the mistake has no name; `switches` make a variant err the same way."""
 
     id: str | None
     message: str
     mistakes: tuple[Mistake, ...] = ()
     switches: Switches | None = None
-    near: str | None = None
 
     @property
     def convention(self) -> bool:
@@ -64,12 +59,16 @@ class Judgement:
 
 
 def diagnose(
-    attempt: Attempt, variants: Variants | None = None, with_laws: bool = True
+    attempt: Attempt,
+    variants: Variants | None = None,
+    with_laws: bool = True,
+    with_pairs: bool = True,
 ) -> Diagnosis:
     """The mistake's name, or else what can be said for certain.
 
     `variants` are those of the same exercise and cases, where many attempts are diagnosed. Without
     `with_laws`, nothing is said of laws: they need not hold where parts were given right results.
+    Without `with_pairs`, only single mistakes have a name.
     """
     kinds = Counter(fault.kind for _, fault in attempt.wrong)
     if not kinds:
@@ -80,7 +79,7 @@ def diagnose(
     changed = manners if manners is not None and manners.kind == CHANGED else None
     if changed is not None and wrong_with_whole_numbers_alone(attempt):
         return of_form(changed)
-    found = from_the_book(attempt, variants)
+    found = from_the_book(attempt, variants, with_pairs)
     if found is not None:
         return found
     if changed is not None:
@@ -94,16 +93,15 @@ def diagnose(
     where = only_in(attempt)
     if where is not None:
         return Diagnosis(None, f"It is right but for one kind of input: {where}.")
-    near = near_the_solution(attempt, variants)
     results = [outcome.value if outcome.kind == "value" else None for outcome in attempt.outcomes]
     seen = observation(attempt.exercise.name, attempt.cases, attempt.expected, results)
     if seen is not None:
-        return Diagnosis(seen.id, seen.sentence, near=near)
+        return Diagnosis(seen.id, seen.sentence)
     law = broken_law(attempt.exercise.name, attempt.cases, results) if with_laws else None
     hint = f"{law} " if law is not None else ""
     other = next((kind for kind in kinds if kind != FORWARD), None)
     message = f"No known mistake matches. {hint}{first(attempt, other).sentence}"
-    return Diagnosis(None, message, near=near)
+    return Diagnosis(None, message)
 
 
 def wrong_with_whole_numbers_alone(attempt: Attempt) -> bool:
@@ -143,7 +141,9 @@ def only_in(attempt: Attempt) -> str | None:
     return wrong.pop() if len(wrong) == 1 < len(strata) else None
 
 
-def from_the_book(attempt: Attempt, variants: Variants | None) -> Diagnosis | None:
+def from_the_book(
+    attempt: Attempt, variants: Variants | None, with_pairs: bool
+) -> Diagnosis | None:
     """A single mistake, mistakes that no input tells apart, or a pair of mistakes."""
     outcomes = attempt.observed
     if any(outcome is UNLIKE for outcome in outcomes):
@@ -158,7 +158,7 @@ def from_the_book(attempt: Attempt, variants: Variants | None) -> Diagnosis | No
     hollow = constant(attempt)
     if hollow is not None:
         return Diagnosis("ANY-06", f"The result is always {hollow:.6g}, whatever the arguments.")
-    double = variants.pairs(outcomes)
+    double = variants.pairs(outcomes) if with_pairs else []
     if not 1 <= len(double) <= ALTERNATIVES:
         return None
     alternatives = [[m for m in exercise.mistakes if m.switch in on] for on in double]
@@ -167,13 +167,6 @@ def from_the_book(attempt: Attempt, variants: Variants | None) -> Diagnosis | No
     message = "Two mistakes: " + " And: ".join(m.sentence for m in alternatives[0])
     message += f" (Or, with the same answers: {' or '.join(others)}.)" if others else ""
     return Diagnosis("/".join(pairs), message, tuple(alternatives[0]), double[0])
-
-
-def near_the_solution(attempt: Attempt, variants: Variants | None) -> str | None:
-    if any(outcome is UNLIKE for outcome in attempt.observed):
-        return None
-    variants = variants or Variants(attempt.exercise, attempt.cases)
-    return variants.nearest(attempt.observed)
 
 
 def constant(attempt: Attempt) -> float | None:

@@ -31,7 +31,7 @@ from .diagnosis import Diagnosis, Judgement
 from .judge import NONFINITE
 from .match import agree
 
-Diagnose = Callable[[Attempt], Diagnosis]  # each attempt but once
+Diagnose = Callable[..., Diagnosis]  # of an attempt, and whether laws hold for it; each but once
 
 # (f(x + h v) - f(x - h v)) / 2h errs by less than 1e-9 with the first h; the others are for
 # functions that change much within the first. A backward may leave out what is negligible.
@@ -136,7 +136,7 @@ def with_advice(judged: Mapping[str, Judgement], name: str) -> Judgement:
     if found.switches is not None and len(found.switches) > 1:
         # of two mistakes one may well be the forward's
         message = f"This was given a wrong cache by your {forward_of(name)}. Mend that first."
-        return replace(own, diagnosis=Diagnosis(None, message))
+        return replace(own, diagnosis=Diagnosis(None, message, switches=found.switches))
     if f"Mend {forward_of(name)}" in found.message:
         return own
     message = f"{found.message} Mend {forward_of(name)} first: this was given its cache."

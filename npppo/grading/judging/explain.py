@@ -24,7 +24,7 @@ from ..exercises.exercise import Array, Case, Exercise, Product, Rng
 from ..process.sandbox import Opaque, Outcome, Sandbox
 from . import search
 from .attempt import RAISED, STOPPED, UNLIKE, Attempt, call, observe, verdict
-from .diagnosis import Diagnosis, Judgement, diagnose
+from .diagnosis import Diagnosis, Judgement
 from .excuse import Diagnose, answers
 from .judge import RANDOM, VALUE, Fault, labels, number
 from .match import agree
@@ -44,7 +44,7 @@ def explanation(
             None, f"Right on the whole battery, but wrong elsewhere. {fault.sentence}"
         )
         return replace(judged, diagnosis=found, example=shown(sandbox, tried, case, module, parts))
-    found = diagnose(tried, with_laws=False) if parts else diagnosed(tried)
+    found = diagnosed(tried, not parts)
     small = case_to_show(sandbox, tried, found, parts, seed)
     text = shown(sandbox, tried, small, module, parts) if small is not None else ""
     ended = any(fault.kind == STOPPED for _, fault in tried.wrong)

@@ -6,18 +6,16 @@ agreement names a mistake: an input that tells two apart is in the battery, or t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
 from ..exercises.answers import no_result, variant_outcome
 from ..exercises.compare import DOUBLE, SINGLE, Tolerance, close
 from ..exercises.exercise import RIGHT, Case, Exercise, Mistake, Switches
-from ..exercises.mistakes import BOOK
 from .attempt import laid_out, read_only
 
-UNLIKELY = 500  # pairs that are tried although they explain only if they meddle with each other
+UNLIKELY = 200  # pairs that are tried although they explain only if they meddle with each other
 
 
 def agree(a: Any, b: Any, tolerance: Tolerance) -> bool:
@@ -106,29 +104,3 @@ class Variants:
             (unlikely if alone else likely).append(frozenset([one, other]))
         found = self.explaining(outcomes, likely, DOUBLE)
         return found or self.explaining(outcomes, unlikely[:UNLIKELY], DOUBLE)
-
-    def nearest(self, outcomes: Sequence[Any]) -> str | None:
-        """The line that one small edit of the model solution changes, if that explains all."""
-        if all(map(no_result, outcomes)):
-            return None
-        order = sorted(self.telling(outcomes), key=lambda k: self.is_right(outcomes, k))
-        for line, function in BOOK.near(self.exercise.name):
-            edited = replace(self.exercise, variant=without_switches(function))
-            if all(
-                agree(outcomes[k], variant_outcome(edited, RIGHT, self.cases[k]), DOUBLE)
-                for k in order
-            ):
-                return line
-        return None
-
-
-def without_switches(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As a variant. What is no function of the arguments at all fails as other mistakes do."""
-
-    def variant(on: Switches, *args: Any) -> Any:
-        try:
-            return function(*args)
-        except (NameError, AttributeError) as error:
-            raise ValueError(str(error)) from None
-
-    return variant

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import numpy as np
 from ..exercise import Mistake, Switches
 from . import helpers
 from .model import Model, parses
-from .operators import near
 from .reading import Also, Page, Templates, Way, pages, ways
 
 CALL = re.compile(r"(?<![\w.])(\w+)\(")
@@ -118,14 +116,6 @@ class Book:
                 if not model.edit(self.passing_on(code, way.inner), way.mistake.switch, note):
                     raise place.error(f"{name} has no line that {code!r} could replace")
         return model.switchable()
-
-    def near(self, name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-        """The function with one small edit that is on no page, and the line that has it."""
-        space = dict(self.space)
-        space |= {other: partial(self.variant(other), frozenset()) for other in self.pages}
-        for line, source in near(self.pages[name].source):
-            exec("\n".join(source), space)
-            yield line, space[name]
 
     def passing_on(self, code: str, inner: str = "") -> str:
         """With what is on passed to the functions of the book that it calls."""
