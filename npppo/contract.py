@@ -45,10 +45,11 @@ class Kept(NamedTuple):
 def door(function: Callable[..., Any]) -> Callable[..., Any]:
     """The formula `function` behind the checks of its specification."""
     specification = SPECIFICATIONS[function.__name__]
+    by_name = naming(function)
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        given = converted(by_name(function, args, kwargs), specification)
+        given = converted(by_name(*args, **kwargs), specification)
         lengths = expect_shapes(given, specification)
         result = function(**given)
         if not specification.by:
@@ -62,10 +63,11 @@ def door(function: Callable[..., Any]) -> Callable[..., Any]:
 def back_door(function: Callable[..., Any]) -> Callable[..., Any]:
     """The backward `function`, for a `dout` and what the door of its forward kept."""
     forward = function.__name__.removesuffix("_backward")
+    by_name = naming(function)
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        (name, dout), (_, kept) = by_name(function, args, kwargs).items()
+        (name, dout), (_, kept) = by_name(*args, **kwargs).items()
         if not isinstance(kept, Kept) or kept.formula != forward:
             raise ValueError(f"cache is {kept!r}, expected what npppo.{forward} returned as such")
         if not kept.shape:
@@ -78,17 +80,20 @@ def back_door(function: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def by_name(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, Any]:
-    """The arguments of a call by their names, with those that were left at their defaults."""
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs)
-    except TypeError:
-        function(*args, **kwargs)  # raises in Python's own words about what is missing or too much
-        raise
-    bound.apply_defaults()
-    return bound.arguments
+def naming(function: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """What gives the arguments of a call by their names, with those left at their defaults."""
+    signature = inspect.signature(function)  # once: to read it takes longer than many a formula
+
+    def by_name(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            function(*args, **kwargs)  # raises in Python's own words about what is missing
+            raise
+        bound.apply_defaults()
+        return bound.arguments
+
+    return by_name
 
 
 def converted(given: Mapping[str, Any], specification: Specification) -> dict[str, Any]:

@@ -44,6 +44,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class Specification:
     out: tuple[str, ...]
     by: tuple[str, ...]
 
-    @property
+    @cached_property
     def letters(self) -> dict[str, str]:
         """The letters of the shape of each argument that has some."""
         bare = {name: kind.rstrip("?!").partition("<")[0] for name, kind in self.arguments.items()}
