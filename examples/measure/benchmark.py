@@ -3,6 +3,7 @@
     python examples/measure/benchmark.py [--only SECTION] [--quick] [--cleanrl PATH/ppo.py]
 
 updates    one PPO minibatch update, beside its matrix products and tanh alone, and eager PyTorch
+rollout    steps of an environment that npppo plays, beside the environment's `step` alone
 training   steps per second at CleanRL's CartPole setting, beside the others
 solved     seconds from the start of the process until CartPole-v1 is solved
 scaling    steps per second with more environments and wider networks
@@ -111,7 +112,7 @@ def npppo_update(rows: int) -> Callable[[], None]:
 def bare_update(rows: int) -> Callable[[], None]:
     """The matrix products of both networks, forward and backward, and their four tanh: no more.
 
-    Written with `@`, as one writes them; npppo itself calls `dot`, which takes a tenth less.
+    Written with `dot`, as in npppo, which takes a tenth less than `@`.
     """
     rng = np.random.default_rng(0)
     x, *_ = minibatch(rows)  # (N, 4)
@@ -123,14 +124,14 @@ def bare_update(rows: int) -> Callable[[], None]:
 
     def update() -> None:
         for (W1, W2, W3), dout in zip(networks, douts, strict=True):
-            h1 = np.tanh(x @ W1)  # (N, 64)
-            h2 = np.tanh(h1 @ W2)  # (N, 64)
-            _ = h2 @ W3  # (N, out)
-            _ = h2.T @ dout  # (64, out)
-            dh2 = dout @ W3.T  # (N, 64)
-            _ = h1.T @ dh2  # (64, 64)
-            dh1 = dh2 @ W2.T  # (N, 64)
-            _ = x.T @ dh1  # (4, 64)
+            h1 = np.tanh(x.dot(W1))  # (N, 64)
+            h2 = np.tanh(h1.dot(W2))  # (N, 64)
+            _ = h2.dot(W3)  # (N, out)
+            _ = h2.T.dot(dout)  # (64, out)
+            dh2 = dout.dot(W3.T)  # (N, 64)
+            _ = h1.T.dot(dh2)  # (64, 64)
+            dh1 = dh2.dot(W2.T)  # (N, 64)
+            _ = x.T.dot(dh1)  # (4, 64)
 
     return update
 
@@ -205,6 +206,38 @@ def measure_updates(quick: bool) -> None:
         against = f"{ratio(results, 'PyTorch', 'npppo'):14.1f}" if HAS_TORCH else ""
         bare = ratio(results, "npppo", "bare")
         print(f"{rows:5} {cells[0]:>9} {cells[1]:>9} {cells[2]:>9} {bare:11.2f} {against}".rstrip())
+
+
+# rollout
+
+
+def measure_rollout(quick: bool) -> None:
+    print("A rollout of 4 x 128 steps of CartPole-v1, and the environment's `step` alone")
+    keep_freed_memory()
+    model = npppo.PPO("CartPole-v1", seed=0, n_envs=4, n_steps=128)
+    alone = npppo.PPO("CartPole-v1", seed=0, n_envs=4).player.env
+    alone.reset(seed=0)
+    rng = np.random.default_rng(0)
+    actions = rng.integers(0, 2, (128, 4))  # (T, E)
+
+    def step() -> float:
+        began = time.perf_counter()
+        for action in actions:
+            alone.step(action)
+        return time.perf_counter() - began
+
+    def play() -> float:
+        began = time.perf_counter()
+        model.player.play(model.agent, 128, rng)
+        return time.perf_counter() - began
+
+    competitors = {"step alone": step, "npppo": play}
+    model.learn(512)  # which resets its environments
+    take_turns(competitors, 5)
+    results = take_turns(competitors, 20 if quick else 200)
+    for name, seconds in results.items():
+        print(f"{name:10} {1e3 * median(seconds):6.2f} ms")
+    print(f"ratio {ratio(results, 'npppo', 'step alone'):.2f}")
 
 
 # training
@@ -382,6 +415,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How fast npppo is, beside others.")
     sections: dict[str, Callable[[bool], None]] = {
         "updates": measure_updates,
+        "rollout": measure_rollout,
         "training": lambda quick: measure_training(quick, options.cleanrl),
         "solved": measure_solved,
         "scaling": measure_scaling,
