@@ -37,7 +37,8 @@ from scripted import (
     transitions,
 )
 
-from npppo.agents.rollout import Player, Spaces, autoreset_mode, difference, env_seed
+from npppo.agents.rollout import Player, autoreset_mode, env_seed
+from npppo.agents.spaces import Spaces, difference
 from npppo.algorithms.ppo import rows_of
 
 GAMMA, LAM = 0.9, 0.7

@@ -18,13 +18,13 @@ from numpy.typing import ArrayLike
 from ..agents.agent import Agent, Architecture, initial_parameters
 from ..agents.rollout import (
     Player,
-    difference,
     does_not_repeat,
     env_seed,
     expect_copyable,
     expect_finite,
     quiet,
 )
+from ..agents.spaces import difference
 from ..algorithms.ppo import AdamState, PPOConfig, update
 from ..formulas.optimizers import linear_schedule
 from ..formulas.shapes import Array
