@@ -79,14 +79,13 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"npppo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     training.add_commands(commands)
-    check = commands.add_parser("check", help="check every gradient", allow_abbrev=False)
-    check.set_defaults(command=check_command)
-    check.add_argument("--seed", type=training.whole, default=0, help="default: 0")
+    check = training.added(commands, "check", "check every gradient", check_command)
+    check.add_argument("--seed", type=training.whole, help="default: 0")
     teachers.add_commands(commands)
     return parser
 
 
-def check_command(seed: int) -> int:
+def check_command(seed: int = 0) -> int:
     """Check every gradient of the package and print the table."""
     from .check import format_table
     from .check_cases import check_package

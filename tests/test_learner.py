@@ -34,8 +34,7 @@ from npppo.agents.rollout import Player
 from npppo.algorithms.ppo import PPOConfig
 from npppo.training import learner
 from npppo.training.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from npppo.training.evaluate import evaluate, planned, play
-from npppo.training.evaluate import watch as watch_episodes
+from npppo.training.evaluate import Evaluation, evaluate
 from npppo.training.presets import PRESETS
 
 TINY = {
@@ -161,15 +160,20 @@ def test_a_seed_may_be_of_any_size(seed, tmp_path):
     evaluate(model, 2, seed)
 
 
-class TakesAnInt32(Walk):
-    """As Atari's does."""
+class Shown(Walk):
+    """In a window, it says."""
 
     metadata: ClassVar = {"render_modes": ["human"]}
-    seeds: ClassVar = []
 
     def __init__(self, render_mode=None):
         super().__init__()
         self.render_mode = render_mode
+
+
+class TakesAnInt32(Shown):
+    """As Atari's does."""
+
+    seeds: ClassVar = []
 
     def reset(self, *, seed=None, options=None):
         if seed is not None:
@@ -187,7 +191,7 @@ def test_environments_get_seeds_that_fit_a_c_int(tmp_path, short_segments):
         model.save(tmp_path / "model")
         learn_updates(npppo.load(tmp_path / "model"), 6)
         evaluate(model, 3, seed)
-        watch_episodes(model, planned(model, 2, None), seed, True, None)
+        Evaluation(model, 2, seed).watch(None)
     del gymnasium.registry[env_id]
     assert max(TakesAnInt32.seeds) > 2**30  # all of the range is used
     assert len({int(seed) for seed in TakesAnInt32.seeds}) >= 12 * (3 + 3 + 3 + 2)
@@ -779,7 +783,7 @@ def test_after_an_interruption_no_episode_is_counted_twice(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(learner, "update", interrupt)
+        patched.setattr(npppo.PPO, "algorithm", npppo.PPO.algorithm._replace(update=interrupt))
         learn_updates(model, 3)
     thrown_away = batches.pop()
     assert (thrown_away.terminated | thrown_away.truncated).any()
@@ -938,11 +942,11 @@ def test_batch_size_is_measured_by_the_environments_there_are():
 def test_a_batch_size_that_nobody_chose_is_at_most_the_batch(env_id, given, rows):
     """Neither the preset's nor the default; one that was chosen is refused, and so is nonsense."""
     assert npppo.PPO(env_id, 0, **given).config.batch_size == rows
-    assert learner.configure(env_id, {"n_envs": 64}).batch_size in (64, 256)
+    assert npppo.PPO.configure(env_id, {"n_envs": 64}).batch_size in (64, 256)
     with pytest.raises(ValueError, match=rf"batch_size is {rows + 1}, expected at most"):
         npppo.PPO(env_id, 0, **given, batch_size=rows + 1)
     with pytest.raises(ValueError, match="n_envs is '4'"):
-        learner.configure(env_id, {"n_envs": "4"})
+        npppo.PPO.configure(env_id, {"n_envs": "4"})
 
 
 def test_steps_that_are_all_no_transitions_are_survived():
@@ -1008,7 +1012,7 @@ def test_a_policy_as_of_stable_baselines_is_answered(args, named):
 
 
 def test_a_preset_stands_in_for_the_defaults():
-    preset = {k: v for k, v in PRESETS["CartPole-v1"].items() if k != "total_timesteps"}
+    preset = {k: v for k, v in PRESETS["PPO"]["CartPole-v1"].items() if k != "total_timesteps"}
     assert npppo.PPO("CartPole-v1").config == PPOConfig(**preset)
     assert npppo.PPO("CartPole-v1", gamma=0.5).config == PPOConfig(**{**preset, "gamma": 0.5})
     assert npppo.PPO("Acrobot-v1").config == PPOConfig()
@@ -1036,7 +1040,7 @@ def test_the_defaults_are_those_of_stable_baselines3():
 
 def test_the_preset_is_the_one_that_was_measured():
     """Whoever changes it measures the README's table again."""
-    assert PRESETS == {
+    assert PRESETS["PPO"] == {
         "CartPole-v1": {
             **{"total_timesteps": 100_000, "n_envs": 32, "n_steps": 32, "batch_size": 256},
             **{"n_epochs": 5, "learning_rate": 0.004, "learning_rate_end": 0, "gamma": 0.98},
@@ -1045,10 +1049,10 @@ def test_the_preset_is_the_one_that_was_measured():
     }
 
 
-@pytest.mark.parametrize("env_id", PRESETS)
+@pytest.mark.parametrize("env_id", PRESETS["PPO"])
 def test_presets_are_hyperparameters(env_id):
-    assert learner.configure(env_id, {}) != PPOConfig()
-    assert set(PRESETS[env_id]) <= {"total_timesteps", *PPOConfig.__annotations__}
+    assert npppo.PPO.configure(env_id, {}) != PPOConfig()
+    assert set(PRESETS["PPO"][env_id]) <= {"total_timesteps", *PPOConfig.__annotations__}
 
 
 def test_an_unknown_hyperparameter_is_named_with_the_known_ones():
@@ -1194,6 +1198,21 @@ def test_what_underflows_ends_nothing(activation, tmp_path):
 # Evaluation
 
 
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_what_is_shown_is_what_would_be_measured(deterministic):
+    """Episode by episode, as with one environment; and the same at each time."""
+    env_id = "npppo-tests/Shown-v0"
+    gymnasium.register(env_id, Shown)
+    model = npppo.PPO(env_id, 0, n_envs=1, **TINY)
+    measured = evaluate(model, 5, 3, deterministic)
+    for _ in range(2):
+        shown = Evaluation(model, 5, 3, deterministic)
+        shown.watch(None)
+        assert shown.finished == measured
+    del gymnasium.registry[env_id]
+    assert len(set(measured)) > 1
+
+
 class Lottery(gymnasium.Env):
     """Half of the episodes last one step, half forty; each step pays 1."""
 
@@ -1251,13 +1270,7 @@ def test_an_evaluation_does_not_disturb_the_training():
 
 @pytest.mark.parametrize("place", ["observation", "reward"])
 def test_an_evaluation_of_numbers_that_are_none_ends_by_name(place):
-    class Broken(Walk):
-        metadata: ClassVar = {"render_modes": ["human"]}
-
-        def __init__(self, render_mode=None):
-            super().__init__()
-            self.render_mode = render_mode
-
+    class Broken(Shown):
         def step(self, action):
             observation, reward, *rest = super().step(action)
             bad = np.nan if self.steps == 4 else 0
@@ -1268,7 +1281,7 @@ def test_an_evaluation_of_numbers_that_are_none_ends_by_name(place):
     env_id = "npppo-tests/Broken-v0"
     gymnasium.register(env_id, Broken)
     model = npppo.PPO(env_id, 0, **TINY)
-    for test in (evaluate, lambda *a: watch_episodes(a[0], planned(*a, None), 0, True, None)):
+    for test in (evaluate, lambda *args: Evaluation(*args).watch(None)):
         with pytest.raises(FloatingPointError, match=f"the {place} of environment . is nan"):
             test(model, 3)
     del gymnasium.registry[env_id]
@@ -1295,8 +1308,8 @@ def test_an_episode_may_last_as_long_as_its_environment_lets_it(limit, expected)
     gymnasium.register(env_id, Lottery, max_episode_steps=limit)
     model = npppo.PPO(env_id, 0, **TINY)
     del gymnasium.registry[env_id]
-    assert planned(model, 1, None).max_steps == expected
-    assert planned(model, 1, 3).max_steps == 3
+    assert Evaluation(model).max_steps == expected
+    assert Evaluation(model, max_steps=3).max_steps == 3
 
 
 @pytest.mark.parametrize(("episodes", "at_once"), [(1, 1), (3, 3), (5, 3), (9, 3), (100, 4)])
@@ -1317,9 +1330,9 @@ def test_an_evaluation_has_no_more_environments_than_the_training(episodes, at_o
 @pytest.mark.parametrize("when", [1, 2, 70])
 def test_what_was_played_when_an_evaluation_is_interrupted_is_known(when, lottery, monkeypatch):
     model = npppo.PPO(lottery, 0, n_envs=20, **TINY)
-    played = planned(model, 100, None)
+    played = Evaluation(model, 100)
 
-    def interrupt(played, steps):
+    def interrupt(step):
         nonlocal when
         when -= 1
         if when == 0:
@@ -1327,7 +1340,7 @@ def test_what_was_played_when_an_evaluation_is_interrupted_is_known(when, lotter
 
     steps = when
     with pytest.raises(KeyboardInterrupt):
-        play(model, played, 0, True, interrupt)
+        played.play(interrupt)
     lengths = [length for _, length in played.finished]
     assert all(length in (1, 40) for length in lengths)
     assert len(lengths) + len(played.unfinished) == 20 * (1 + steps // 40)

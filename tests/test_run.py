@@ -1,10 +1,14 @@
 """A run on disk: whenever it is killed, resumed it ends with the bits of one that was not."""
 
+from __future__ import annotations
+
 import csv
 import json
 import os
+import pickle
 import signal
 import time
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +18,19 @@ import pytest
 from test_cli import start
 
 import npppo
+from npppo.algorithms.hyperparameters import (
+    Config,
+    above_0,
+    from_0_on,
+    name_of_activation,
+    whole,
+    widths,
+    yes_or_no,
+)
 from npppo.cli import main
-from npppo.training import run
+from npppo.training import learner, run
 from npppo.training.checkpoint import CheckpointError, read_checkpoint
-from npppo.training.learner import PPO
+from npppo.training.learner import PPO, Algorithm, Learner
 
 SETTINGS = {
     "n_envs": 4,
@@ -59,10 +72,15 @@ def outcome(folder):
     return progress(folder), bits, meta, (folder / "config.json").read_bytes()
 
 
+def until_step(steps):
+    """The settings of a run."""
+    return {"total_timesteps": steps, "stop_at": None}
+
+
 def uninterrupted(folder, steps):
     model = PPO("CartPole-v1", SEED, **SETTINGS)
-    run.begin(folder, model, {"total_timesteps": steps, "stop_at": None})
-    assert run.train(folder, model, steps, None, lambda row: True)
+    run.begin(folder, model, until_step(steps))
+    assert run.train(folder, model, until_step(steps), lambda row: True)
     return outcome(folder)
 
 
@@ -79,16 +97,15 @@ def folder(tmp_path):
 
 def resume_to_the_end(folder):
     model, settings = run.resume(folder)
-    steps, stop_at = settings["total_timesteps"], settings["stop_at"]
-    assert run.train(folder, model, steps, stop_at, lambda row: True)
+    assert run.train(folder, model, settings, lambda row: True)
     return outcome(folder)
 
 
 def interrupted_after(folder, updates):
     """A short run that was asked to stop."""
     model = PPO("CartPole-v1", SEED, **SETTINGS)
-    run.begin(folder, model, {"total_timesteps": SHORT, "stop_at": None})
-    assert not run.train(folder, model, SHORT, None, until(updates))
+    run.begin(folder, model, until_step(SHORT))
+    assert not run.train(folder, model, until_step(SHORT), until(updates))
     assert model.updates == updates
     return model
 
@@ -198,8 +215,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 def test_the_run_stops_at_a_mean_return_of_100_episodes(folder):
     model = PPO("CartPole-v1", SEED, **SETTINGS)
-    run.begin(folder, model, {"total_timesteps": LONG, "stop_at": 15.0})
-    assert run.train(folder, model, LONG, 15.0, lambda row: True)
+    settings = {"total_timesteps": LONG, "stop_at": 15.0}
+    run.begin(folder, model, settings)
+    assert run.train(folder, model, settings, lambda row: True)
     rows = progress(folder)
     reached = [int(row["episodes"]) >= 100 and float(row["return"]) >= 15 for row in rows]
     assert reached == [False] * (len(rows) - 1) + [True]
@@ -222,7 +240,7 @@ def test_a_run_can_be_interrupted_again_and_again(folder, short):
     interrupted_after(folder, 2)
     for updates in (3, 8, 15):
         model, _ = run.resume(folder)
-        assert not run.train(folder, model, SHORT, None, until(updates))
+        assert not run.train(folder, model, until_step(SHORT), until(updates))
     assert resume_to_the_end(folder) == short
 
 
@@ -311,6 +329,17 @@ def test_what_a_crash_left_of_a_checkpoint_is_in_nobodys_way(folder, short):
     assert resume_to_the_end(folder) == short
 
 
+@pytest.mark.parametrize("row", ["3", "3{rest},2", "0{rest}", "x{rest}", "1.5{rest}", "3,x{rest}"])
+def test_a_row_that_is_none_is_refused(row, folder):
+    """Too short, too long, of no update, no number."""
+    interrupted_after(folder, 3)
+    with open(folder / run.PROGRESS, "r+") as file:
+        *_, last = file.read().splitlines()
+        file.write(row.format(rest=last.removeprefix("3")) + "\n")
+    with pytest.raises(CheckpointError, match=rf"{run.PROGRESS} has a row that is none of npppo"):
+        run.resume(folder)
+
+
 def test_a_damaged_checkpoint_is_refused_and_kept(folder):
     interrupted_after(folder, 7)
     before = (folder / run.PROGRESS).read_bytes()
@@ -350,6 +379,60 @@ def test_a_longer_resumed_run_is_remembered(folder, capsys):
     assert int(progress(folder)[-1]["timesteps"]) >= 2 * SHORT
 
 
+# Another algorithm
+
+
+@dataclass(frozen=True)
+class WanderConfig(Config):
+    learning_rate: float = above_0(0.1, "how far it goes")
+    learning_rate_end: float | None = from_0_on(0.0, "how far at the end")
+    n_envs: int = whole(2, "environments")
+    n_steps: int = whole(16, "steps")
+    net_arch: tuple[int, ...] = widths((4,), "widths")
+    activation: str = name_of_activation("tanh", "of the hidden layers")
+    shared_trunk: bool = yes_or_no(True, "one trunk")
+
+
+def wander(agent, adam, batch, config, learning_rate, rng):
+    """At random, with some momentum."""
+    adam.m += rng.normal(size=adam.m.shape)
+    adam.step += 1
+    agent.parameters += learning_rate * adam.m
+    return {"reward": batch.rewards.mean()}
+
+
+class Wander(Learner):
+    algorithm = Algorithm("Wander", WanderConfig, wander)
+
+
+@pytest.mark.parametrize("left", ["a checkpoint", "a config"])
+def test_an_algorithm_is_a_config_and_an_update(left, folder, tmp_path, monkeypatch, capsys):
+    """Once it is in the table its runs are saved, resumed bit for bit, evaluated, as any other."""
+    monkeypatch.setitem(learner.ALGORITHMS, "Wander", Wander)
+    settings = until_step(500)
+    for place, updates in ((tmp_path / "whole", 10**9), (folder, 5)):
+        model = Wander("CartPole-v1", SEED)
+        run.begin(place, model, settings)
+        run.train(place, model, settings, until(updates))
+    assert len(progress(folder)) == 5 < len(progress(tmp_path / "whole"))
+    if left == "a config":
+        (folder / run.CHECKPOINT).unlink()
+    assert main(["train", "--resume", str(folder), "--eval-episodes", "2"]) == 0
+    assert "2 episodes, deterministic policy" in capsys.readouterr().out
+    assert outcome(folder) == outcome(tmp_path / "whole")
+    rates = learning_rates(folder)
+    assert rates == sorted(rates, reverse=True) and rates[0] == 0.1 > rates[-1]
+    assert type(npppo.load(folder)) is type(pickle.loads(pickle.dumps(model))) is Wander
+    with pytest.raises(TypeError, match="'gamma' is no hyperparameter of Wander"):
+        Wander("CartPole-v1", gamma=0.9)
+    with pytest.raises(ValueError, match="n_steps is 0, expected a whole number from 1 on"):
+        Wander("CartPole-v1", n_steps=0)
+    monkeypatch.delitem(learner.ALGORITHMS, "Wander")
+    for read in (npppo.load, run.resume):
+        with pytest.raises(CheckpointError, match="algorithm is 'Wander', expected one of PPO"):
+            read(folder)
+
+
 # When it is saved
 
 
@@ -369,7 +452,7 @@ def test_saving_takes_a_small_share_of_the_time(folder, monkeypatch):
     monkeypatch.setattr(PPO, "save", slow_save)
     model = PPO("CartPole-v1", SEED, **{**SETTINGS, "n_steps": 2, "batch_size": 8})
     folder.mkdir()
-    run.train(folder, model, 10**6, None, on_update)
+    run.train(folder, model, until_step(10**6), on_update)
     pauses = np.diff(saved)
     assert saved[0] == pytest.approx(run.LEAST_SECONDS_BETWEEN_SAVES, abs=0.6)
     assert len(pauses) > 3
@@ -387,7 +470,7 @@ def test_progress_is_on_the_disk_before_the_checkpoint(folder, monkeypatch):
     monkeypatch.setattr(PPO, "save", save)
     model = PPO("CartPole-v1", SEED, **SETTINGS)
     run.begin(folder, model, {})
-    run.train(folder, model, 1000, None, lambda row: True)
+    run.train(folder, model, until_step(1000), lambda row: True)
     assert len(lengths) > 5
     assert all(updates == rows for updates, rows in lengths)
 
@@ -509,8 +592,8 @@ def test_ctrl_c_stops_after_the_update_and_says_how_to_go_on(folder, tmp_path):
     assert settings["total_timesteps"] == endless
     assert f"interrupted at {model.num_timesteps:,} of {endless:,} steps" in output
     assert int(progress(folder)[-1]["update"]) == stopped_at
-    run.train(folder, model, endless, None, until(stopped_at + 20))
+    run.train(folder, model, settings, until(stopped_at + 20))
     model, whole = PPO("CartPole-v1", SEED, **SETTINGS), tmp_path / "whole"
-    run.begin(whole, model, {"total_timesteps": endless, "stop_at": None})
-    run.train(whole, model, endless, None, until(stopped_at + 20))
+    run.begin(whole, model, settings)
+    run.train(whole, model, settings, until(stopped_at + 20))
     assert outcome(folder) == outcome(whole)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from ..agents.agent import Agent, Distribution
 from ..agents.rollout import Batch
-from ..formulas.layers import ACTIVATIONS
 from ..formulas.losses import (
     approx_kl,
     clip_fraction,
@@ -24,56 +21,59 @@ from ..formulas.losses import (
 from ..formulas.optimizers import adam_step, clip_grad_norm
 from ..formulas.returns import gae, normalize_advantages
 from ..formulas.shapes import Array
+from .hyperparameters import (
+    Config,
+    above_0,
+    from_0_on,
+    from_0_to_1,
+    name_of_activation,
+    whole,
+    widths,
+    yes_or_no,
+)
 
 ADAM_EPS = 1e-5  # not Adam's usual 1e-8 (Huang et al. 2022, detail 3)
 KL_STOP = 1.5  # the KL stop allows this multiple of target_kl (Spinning Up; Stable-Baselines3)
 
 
 @dataclass(frozen=True)
-class PPOConfig:
+class PPOConfig(Config):
     """PPO's hyperparameters, under Stable-Baselines3's names where it has one.
 
     `learning_rate_end` and `clip_range_end` are where the linear schedules of `learning_rate` and
     `clip_range` arrive at the end of the training; None keeps them constant.
     """
 
-    learning_rate: float = 3e-4
-    learning_rate_end: float | None = None
-    n_envs: int = 8
-    n_steps: int = 256  # T, per environment and update
-    batch_size: int = 64  # rows of a minibatch
-    n_epochs: int = 10
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    clip_range: float = 0.2
-    clip_range_end: float | None = None
-    clip_range_vf: float | None = None  # None: the value loss is not clipped
-    ent_coef: float = 0.0
-    vf_coef: float = 0.5
-    max_grad_norm: float = 0.5
-    target_kl: float | None = None  # None: every epoch is run
-    normalize_advantage: bool = True
-    net_arch: tuple[int, ...] = (64, 64)
-    activation: str = "tanh"
-    shared_trunk: bool = False
+    learning_rate: float = above_0(3e-4, "Adam's step size")
+    learning_rate_end: float | None = from_0_on(
+        None, "where the learning rate arrives, linearly, at the end"
+    )
+    n_envs: int = whole(8, "environments side by side")
+    n_steps: int = whole(256, "steps of each environment between two updates")  # T
+    batch_size: int = whole(64, "rows of a minibatch; where it is not given no more than there are")
+    n_epochs: int = whole(10, "passes over the data of an update")
+    gamma: float = from_0_to_1(0.99, "discount factor γ")
+    gae_lambda: float = from_0_to_1(0.95, "λ of generalized advantage estimation")
+    clip_range: float = above_0(0.2, "the ratio is clipped to 1 ± this")
+    clip_range_end: float | None = from_0_on(
+        None, "where the clip range arrives, linearly, at the end"
+    )
+    clip_range_vf: float | None = above_0(
+        None, "clip the value loss at ± this (not clipped without)"
+    )
+    ent_coef: float = from_0_on(0.0, "weight of the entropy bonus")
+    vf_coef: float = from_0_on(0.5, "weight of the value loss")
+    max_grad_norm: float = above_0(0.5, "the gradient's norm is limited to this")
+    target_kl: float | None = above_0(
+        None, "end an update when the KL divergence exceeds 1.5 times this"
+    )
+    normalize_advantage: bool = yes_or_no(True, "normalise the advantages of each minibatch")
+    net_arch: tuple[int, ...] = widths((64, 64), "widths of the hidden layers")
+    activation: str = name_of_activation("tanh", "tanh or relu")
+    shared_trunk: bool = yes_or_no(False, "one set of hidden layers for policy and value function")
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "net_arch" and isinstance(value, list):
-                object.__setattr__(self, field.name, tuple(value))
-            if isinstance(value, np.generic):  # as JSON wants it
-                object.__setattr__(self, field.name, value.item())
-        for names, kinds, holds, expected in RULES:
-            for name in names.split():
-                value = getattr(self, name)
-                if value is None and name in OPTIONAL:
-                    continue
-                wrong_kind = not isinstance(value, kinds) or (
-                    isinstance(value, bool) and bool not in kinds
-                )
-                if wrong_kind or not holds(value):
-                    raise ValueError(f"{name} is {value!r}, expected {expected}")
+        super().__post_init__()
         rows = self.n_envs * self.n_steps
         if self.batch_size > rows:
             raise ValueError(
@@ -84,39 +84,6 @@ class PPOConfig:
                 "batch_size is 1, expected 2 or more (or normalize_advantage=False): the "
                 "advantage of a single row is normalised to 0, and the policy never moves"
             )
-
-
-OPTIONAL = ["learning_rate_end", "clip_range_end", "clip_range_vf", "target_kl"]
-NUMBER = (int, float)
-RULES: list[tuple[str, tuple[type, ...], Callable[[Any], bool], str]] = [
-    (
-        "learning_rate clip_range clip_range_vf max_grad_norm target_kl",
-        NUMBER,
-        lambda x: 0 < x < math.inf,
-        "a number above 0",
-    ),
-    (
-        "learning_rate_end clip_range_end ent_coef vf_coef",
-        NUMBER,
-        lambda x: 0 <= x < math.inf,
-        "a number from 0 on",
-    ),
-    ("gamma gae_lambda", NUMBER, lambda x: 0 <= x <= 1, "a number from 0 to 1"),
-    (
-        "n_envs n_steps batch_size n_epochs",
-        (int,),
-        lambda x: x >= 1,
-        "a whole number from 1 on",
-    ),
-    (
-        "net_arch",
-        (tuple,),
-        lambda x: all(isinstance(width, int) and width >= 1 for width in x),
-        "widths, whole numbers from 1 on",
-    ),
-    ("activation", (str,), lambda x: x in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
-    ("normalize_advantage shared_trunk", (bool,), lambda x: True, "True or False"),
-]
 
 
 @dataclass

@@ -24,3 +24,8 @@ def is_others(error: BaseException) -> bool:
             return True
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return earlier is not None and is_others(earlier)
+
+
+def one_line(error: BaseException) -> str:
+    """What it says, on one line."""
+    return " ".join(str(error).split())

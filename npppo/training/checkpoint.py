@@ -13,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..formulas.shapes import Array
+from .blame import one_line
 
 FORMAT = "npppo checkpoint 2"
 
@@ -37,9 +38,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], new: bool
             return
         temporary = path.with_name(f".{secrets.token_hex(8)}.unfinished")
         try:
-            with open(
-                temporary, "xb"
-            ) as file:  # unlike tempfile's, with a usual file's permissions
+            with open(temporary, "xb") as file:  # with usual permissions, unlike tempfile's
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -100,15 +99,14 @@ def expect_free(output: Path, force: bool, *read: Path | None, folder: bool = Fa
         raise ValueError(f"{output} is there already: --force overwrites it")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, new: bool = False) -> None:
     """Write UTF-8 atomically."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_atomically(path, lambda file: file.write(text.encode()), new)
 
 
 def write_json(path: Path, content: dict[str, Any], new: bool = False) -> None:
     """Write strict, readable JSON atomically."""
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()), new)
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n", new)
 
 
 def write_checkpoint(path: Path, arrays: dict[str, Array], meta: dict[str, Any]) -> None:
@@ -129,16 +127,12 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         with np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # zipfile, zlib and NumPy raise nearly anything at damaged bytes
-        raise CheckpointError(f"{path} is truncated or damaged ({_one_line(error)})") from None
+        raise CheckpointError(f"{path} is truncated or damaged ({one_line(error)})") from None
     try:
         meta: dict[str, Any] = json.loads(str(arrays.pop("meta")))
         written_as = meta.pop("format")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint of npppo ({_one_line(error)})") from None
+        raise CheckpointError(f"{path} is not a checkpoint of npppo ({one_line(error)})") from None
     if written_as != FORMAT:
         raise CheckpointError(f"{path} has format {written_as!r}, expected {FORMAT!r}")
     return arrays, meta
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

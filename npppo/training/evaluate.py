@@ -7,35 +7,59 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..agents.rollout import env_seed, expect_finite
-from .blame import is_others
+from ..formulas.shapes import Array
+from .blame import is_others, one_line
 from .checkpoint import write_atomically
-from .learner import PPO, make_env
+from .learner import Learner, make_env, vectorized
 from .threads import one_blas_thread
 
 if TYPE_CHECKING:
-    import gymnasium
+    from gymnasium.vector import VectorEnv
+
+    Environments = VectorEnv[Any, Any, Any]
 
 # of an episode, where the environment itself has no time limit: a policy may stand still for ever
 MAX_STEPS = 10_000
 
 Episode = tuple[float, int]  # return, length
+Show = Callable[[int], None]  # is called after each step of a round
 
 
-@dataclass
-class Episodes:
-    """What was played. `unfinished` are those that met the limit or were cut off at the end."""
+class Evaluation:
+    """Episodes that a model is to play, and did.
 
-    wanted: int
-    max_steps: int
-    finished: list[Episode] = field(default_factory=list)
-    unfinished: list[Episode] = field(default_factory=list)
+    `unfinished` are those that met the limit of `max_steps`, by default the environment's own or
+    else MAX_STEPS, or were cut off at the end. Raises ValueError for what cannot be played.
+    """
+
+    def __init__(
+        self,
+        model: Learner,
+        episodes: int = 100,
+        seed: int = 0,
+        deterministic: bool = True,
+        max_steps: int | None = None,
+    ) -> None:
+        if model.env_id is None:
+            raise ValueError(
+                "the model was made from an environment without an id: evaluate() needs one"
+            )
+        for name, number in (("episodes", episodes), ("max_steps", max_steps)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name} is {number}, expected 1 or more")
+        own_limit: int | None = getattr(model.env.spec, "max_episode_steps", None)
+        self.model, self.env_id, self.wanted = model, model.env_id, episodes
+        self.seed, self.deterministic = seed, deterministic
+        self.max_steps = max_steps or own_limit or MAX_STEPS
+        self.finished: list[Episode] = []
+        self.unfinished: list[Episode] = []
 
     def missing(self) -> str:
         """A sentence on what was not finished; empty where all was."""
@@ -55,9 +79,73 @@ class Episodes:
                 said += ": the finished ones are the short ones"
         return said
 
+    def play(self, show: Show = lambda step: None, env: Environments | None = None) -> None:
+        """Play what is wanted, in `env` or in environments like those of the training.
+
+        In a round every environment plays exactly one episode: to take the first that end would
+        favour the short ones. There are no more environments than in the training, where they are
+        known to fit into this machine. What was played before an exception is known.
+        """
+        if env is None:
+            rounds = math.ceil(self.wanted / self.model.config.n_envs)
+            env = make_env(self.env_id, math.ceil(self.wanted / rounds))
+        try:
+            with one_blas_thread():
+                for number in range(math.ceil(self.wanted / env.num_envs)):
+                    self._one_round(number, env, show)
+        finally:
+            env.close()
+
+    def _one_round(self, number: int, env: Environments, show: Show) -> None:
+        seeds = np.random.SeedSequence(self.seed, spawn_key=(number,))
+        rng = None if self.deterministic else np.random.default_rng(seeds)
+        returns = np.zeros(env.num_envs)  # (E,)
+        lengths = np.zeros(env.num_envs, np.int64)  # (E,)
+        running = np.arange(env.num_envs) < self.wanted - number * env.num_envs  # (E,)
+
+        def count(which: Array, episodes: list[Episode]) -> None:
+            episodes += zip(returns[which].tolist(), lengths[which].tolist(), strict=True)
+
+        observations, _ = env.reset(seed=env_seed(seeds, env.num_envs))
+        try:
+            for step in range(1, self.max_steps + 1):
+                actions = self.model.act(observations, rng)  # (E,) or (E, ...)
+                observations, rewards, terminated, truncated, _ = env.step(actions)
+                expect_finite("reward", np.where(running, rewards, 0))
+                returns += np.where(running, rewards, 0)
+                lengths += running
+                ended = running & (terminated | truncated)  # (E,)
+                running = running & ~ended
+                count(ended, self.finished)
+                show(step)
+                if not running.any():
+                    break
+        finally:
+            count(running & (lengths > 0), self.unfinished)
+
+    def watch(self, video: Path | None) -> None:
+        """Play what is wanted in a window, or record the one episode into the file `video`."""
+        import gymnasium
+
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                films = Path(folder, "films")
+                env = gymnasium.make(self.env_id, render_mode="rgb_array" if video else "human")
+                if video:
+                    env = gymnasium.wrappers.RecordVideo(env, str(films), disable_logger=True)
+                self.play(env=vectorized(env))
+                if video:
+                    (film,) = films.glob("*.mp4")
+                    with open(film, "rb") as source:
+                        write_atomically(video, partial(shutil.copyfileobj, source))
+        except (gymnasium.error.Error, ImportError, OSError, RuntimeError) as error:
+            if is_others(error):
+                raise
+            raise ValueError(f"cannot show {self.env_id}: {one_line(error)}") from None
+
 
 def evaluate(
-    model: PPO,
+    model: Learner,
     episodes: int = 100,
     seed: int = 0,
     deterministic: bool = True,
@@ -68,144 +156,8 @@ def evaluate(
     An episode that has not ended after `max_steps` steps is left out, with a warning; None is the
     environment's own limit, or MAX_STEPS where it has none.
     """
-    played = planned(model, episodes, max_steps)
-    play(model, played, seed, deterministic, lambda played, steps: None)
-    if missing := played.missing():
+    evaluation = Evaluation(model, episodes, seed, deterministic, max_steps)
+    evaluation.play()
+    if missing := evaluation.missing():
         warnings.warn(missing, stacklevel=2)
-    return played.finished
-
-
-def planned(model: PPO, episodes: int, max_steps: int | None) -> Episodes:
-    """Nothing played yet; ValueError for what cannot be played."""
-    if model.env_id is None:
-        raise ValueError(
-            "the model was made from an environment without an id: evaluate() needs one"
-        )
-    for name, number in (("episodes", episodes), ("max_steps", max_steps)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} is {number}, expected 1 or more")
-    if max_steps is None:
-        max_steps = getattr(model.env.spec, "max_episode_steps", None) or MAX_STEPS
-    return Episodes(episodes, max_steps)
-
-
-def play(
-    model: PPO,
-    played: Episodes,
-    seed: int,
-    deterministic: bool,
-    show: Callable[[Episodes, int], None],
-) -> None:
-    """Play what is wanted and add it to `played`, also where an exception ends it before.
-
-    In a round every environment plays exactly one episode: to take the first that end would favour
-    the short ones. There are no more environments than in the training, where they are known to fit
-    into this machine. `show` is called after each step.
-    """
-    rounds = math.ceil(played.wanted / model.config.n_envs)
-    at_once = math.ceil(played.wanted / rounds)
-    env = make_env(model.env_id or "", at_once)
-    try:
-        with one_blas_thread():
-            for number in range(rounds):
-                count = min(at_once, played.wanted - number * at_once)
-                seeds = np.random.SeedSequence(seed, spawn_key=(number,))
-                _one_round(model, env, count, seeds, deterministic, played, show)
-    finally:
-        env.close()
-
-
-def _one_round(
-    model: PPO,
-    env: gymnasium.vector.VectorEnv[Any, Any, Any],
-    count: int,
-    seeds: np.random.SeedSequence,
-    deterministic: bool,
-    played: Episodes,
-    show: Callable[[Episodes, int], None],
-) -> None:
-    rng = None if deterministic else np.random.default_rng(seeds)
-    returns = np.zeros(env.num_envs)  # (E,)
-    lengths = np.zeros(env.num_envs, np.int64)  # (E,)
-    running = np.arange(env.num_envs) < count  # (E,)
-    observations: Any
-    observations, _ = env.reset(seed=env_seed(seeds, env.num_envs))
-    try:
-        for step in range(1, played.max_steps + 1):
-            actions = model.act(observations, rng)  # (E,) or (E, ...)
-            observations, rewards, terminated, truncated, _ = env.step(actions)
-            expect_finite("reward", np.where(running, rewards, 0))
-            returns += np.where(running, rewards, 0)
-            lengths += running
-            ended = running & (terminated | truncated)  # (E,)
-            running &= ~ended
-            played.finished += zip(returns[ended].tolist(), lengths[ended].tolist(), strict=True)
-            show(played, step)
-            if not running.any():
-                break
-    finally:
-        left = running & (lengths > 0)
-        played.unfinished += zip(returns[left].tolist(), lengths[left].tolist(), strict=True)
-
-
-def watch(
-    model: PPO,
-    played: Episodes,
-    seed: int,
-    deterministic: bool,
-    video: Path | None,
-) -> None:
-    """Play what is wanted in a window, or record one episode into the file `video`."""
-    import gymnasium
-
-    env_id = model.env_id or ""
-    try:
-        if video is None:
-            env = gymnasium.make(env_id, render_mode="human")
-            _one_by_one(model, env, seed, deterministic, played)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            films = Path(folder, "films")
-            env = gymnasium.make(env_id, render_mode="rgb_array")
-            env = gymnasium.wrappers.RecordVideo(env, str(films), disable_logger=True)
-            played.wanted = 1
-            _one_by_one(model, env, seed, deterministic, played)
-            (film,) = films.glob("*.mp4")
-            with open(film, "rb") as source:
-                write_atomically(video, lambda file: shutil.copyfileobj(source, file))
-    except (gymnasium.error.Error, ImportError, OSError, RuntimeError) as error:
-        if is_others(error):
-            raise
-        raise ValueError(f"cannot show {env_id}: {' '.join(str(error).split())}") from None
-
-
-def _one_by_one(
-    model: PPO,
-    env: gymnasium.Env[Any, Any],
-    seed: int,
-    deterministic: bool,
-    played: Episodes,
-) -> None:
-    try:
-        for child in np.random.SeedSequence(seed).spawn(played.wanted):
-            _one_episode(model, env, env_seed(child, 1), deterministic, played)
-    finally:
-        env.close()
-
-
-def _one_episode(
-    model: PPO, env: gymnasium.Env[Any, Any], seed: int, deterministic: bool, played: Episodes
-) -> None:
-    observation, _ = env.reset(seed=seed)
-    episode_return, length, ended = 0.0, 0, False
-    try:
-        while not ended and length < played.max_steps:
-            action, _ = model.predict(observation, deterministic)
-            observation, reward, terminated, truncated, _ = env.step(action)
-            expect_finite("reward", np.array([reward]))
-            episode_return += float(reward)
-            length += 1
-            ended = terminated or truncated
-    finally:
-        if length:
-            (played.finished if ended else played.unfinished).append((episode_return, length))
+    return evaluation.finished

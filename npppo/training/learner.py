@@ -1,4 +1,4 @@
-"""The loop: play, update, log, save; and the class that is used as `npppo.PPO`."""
+"""The loop: play, update, log, save; and the classes that are used, as `npppo.PPO`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, fields
 from functools import partial
+from math import nan, prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,10 +27,11 @@ from ..agents.rollout import (
     quiet,
 )
 from ..agents.spaces import difference
-from ..algorithms.ppo import AdamState, PPOConfig, update
-from ..formulas.optimizers import linear_schedule
+from ..algorithms import ppo
+from ..algorithms.hyperparameters import Config
+from ..algorithms.ppo import AdamState
 from ..formulas.shapes import Array
-from .blame import is_others
+from .blame import is_others, one_line
 from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from .presets import PRESETS
 from .progress import Progress
@@ -38,36 +41,39 @@ if TYPE_CHECKING:
     from gymnasium import Env
     from gymnasium.vector import VectorEnv
 
+    Environment = Env[Any, Any] | VectorEnv[Any, Any, Any]
+
 __all__ = ["PPO", "load"]
 
 # After so many steps of each environment the episodes in flight are cut, as truncations, and new
 # ones are seeded from (seed, update), so that a resumed run never has more than these to replay.
 SEGMENT_STEPS = 16384
 RECENT_EPISODES = 100
+COUNTS = ("updates", "num_timesteps", "episodes")
 
 Row = dict[str, float]  # what is logged of one update
+Callback = Callable[[Row], bool | None]
+Same = TypeVar("Same", bound="Learner")
+
+
+class Algorithm(NamedTuple):
+    """What the algorithms differ in."""
+
+    name: str
+    config: type[Config]
+    update: Callable[..., Row]  # (agent, adam, batch, config, *config.rates(), rng) -> what to log
 
 
 def make_env(env_id: str, n_envs: int) -> VectorEnv[Any, Any, Any]:
-    """`n_envs` copies of a registered environment; ValueError says what to install."""
+    """`n_envs` copies of a registered environment; ValueError with gymnasium's own advice."""
     import gymnasium
 
     try:
         return gymnasium.make_vec(env_id, num_envs=n_envs)
     except Exception as error:
-        named = isinstance(error, (gymnasium.error.Error, ModuleNotFoundError))
-        if is_others(error) and not named:
+        if is_others(error) and not isinstance(error, (gymnasium.error.Error, ModuleNotFoundError)):
             raise
-        raise ValueError(f"cannot make the environment {env_id!r}: {_advice(error)}") from None
-
-
-def _advice(error: Exception) -> str:
-    said = " ".join(str(error).split())
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"{said}; install the package that provides {error.name!r}"
-    if "ALE" in said:
-        return f"{said}; pip install ale-py"
-    return said
+        raise ValueError(f"cannot make the environment {env_id!r}: {one_line(error)}") from None
 
 
 def vectorized(env: Any) -> VectorEnv[Any, Any, Any]:
@@ -98,16 +104,16 @@ def keep_freed_memory() -> None:
     np.empty(2**24, np.uint8)
 
 
-class PPO:
-    """Proximal Policy Optimization on an environment, in Stable-Baselines3's manner.
+class Learner:
+    """An agent that learns from an environment by an algorithm, in Stable-Baselines3's manner.
 
         model = npppo.PPO("CartPole-v1", seed=0).learn(100_000)
         action, _ = model.predict(observation)
 
     `env` is the id of a registered environment (`n_envs` copies of it are made), a gymnasium
-    environment, or a vector environment. Hyperparameters are the fields of
-    `npppo.algorithms.ppo.PPOConfig`; for an id in `npppo/training/presets.py` the preset stands in
-    for the defaults. With `seed=None` a seed is drawn; `model.seed` tells which.
+    environment, or a vector environment. Hyperparameters are the fields of the algorithm's config;
+    for an id in `npppo/training/presets.py` the preset stands in for the defaults. With `seed=None`
+    a seed is drawn; `model.seed` tells which.
 
     A copy, by `copy` or pickle, has its own environments and trains as the original would: it is
     what `load` would make of what `save` would write.
@@ -116,58 +122,68 @@ class PPO:
     hyperparameters out of range; TypeError for one that does not exist.
     """
 
+    algorithm: ClassVar[Algorithm]
+
     def __init__(
-        self,
-        env: str | Env[Any, Any] | VectorEnv[Any, Any, Any],
-        seed: int | None = None,
-        **hyperparameters: Any,
+        self, env: str | Environment, seed: int | None = None, **hyperparameters: Any
     ) -> None:
         if "policy" in hyperparameters or (isinstance(env, str) and env.endswith("Policy")):
+            name = self.algorithm.name
             raise TypeError(
-                "npppo's PPO takes no policy: expected PPO(env, ...), with net_arch, activation "
-                "and shared_trunk for the networks"
+                f"npppo's {name} takes no policy: expected {name}(env, ...), with net_arch, "
+                "activation and shared_trunk for the networks"
             )
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ValueError(f"seed is {seed!r}, expected a whole number from 0 on")
         self.seed = int(seed)
-        if isinstance(env, str):
-            self.env_id: str | None = env
-            self.config = configure(env, hyperparameters)
-            env = make_env(env, self.config.n_envs)
-        else:
-            self.env_id = None
+        self.env_id = env if isinstance(env, str) else None
+        if not isinstance(env, str):
             env = vectorized(env)
-            n_envs = env.num_envs
-            if hyperparameters.get("n_envs", n_envs) != n_envs:
+            n_envs = hyperparameters.setdefault("n_envs", env.num_envs)
+            if n_envs != env.num_envs:
                 raise ValueError(
-                    f"n_envs is {hyperparameters['n_envs']}, but the environment given has {n_envs}"
+                    f"n_envs is {n_envs}, but the environment given has {env.num_envs}"
                 )
-            self.config = configure(None, {**hyperparameters, "n_envs": n_envs})
-        self.player = Player(env)
+        self.config = self.configure(self.env_id, hyperparameters)
+        self.player = Player(make_env(env, self.config.n_envs) if isinstance(env, str) else env)
         spaces = self.player.spaces
 
-        init, self._noise_rng, self._order_rng, self._predict_rng = (
+        init, *streams = (
             np.random.Generator(np.random.PCG64(child))
             for child in np.random.SeedSequence(self.seed).spawn(4)
         )
-        architecture = Architecture(
-            spaces.observation_size,
-            spaces.actions,
-            spaces.head,
-            self.config.net_arch,
-            self.config.activation,
-            self.config.shared_trunk,
-        )
+        self._rngs = dict(zip(("noise", "order", "predict"), streams, strict=True))
+        shape = (self.config.net_arch, self.config.activation, self.config.shared_trunk)
+        architecture = Architecture(spaces.observation_size, spaces.actions, spaces.head, *shape)
         parameters = initial_parameters(architecture, init)  # (P,)
         self.agent = Agent(architecture, parameters)
         self.adam = AdamState(np.zeros_like(parameters), np.zeros_like(parameters))
-        self.updates = 0
-        self.num_timesteps = 0
-        self.episodes = 0
+        self.updates = self.num_timesteps = self.episodes = 0
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_EPISODES)
         self._playing = False  # there are episodes in flight to go on with
+
+    @classmethod
+    def configure(cls, env_id: str | None, given: dict[str, Any]) -> Config:
+        """The config for an environment: the preset's values, overridden by those given.
+
+        A `batch_size` that was not given is no larger than the batch.
+        """
+        known = {made.name: made.default for made in fields(cls.algorithm.config)}
+        for name in given:
+            if name not in known:
+                raise TypeError(
+                    f"{name!r} is no hyperparameter of {cls.algorithm.name}, "
+                    f"expected {', '.join(known)}"
+                )
+        preset = PRESETS.get(cls.algorithm.name, {}).get(env_id or "", {})
+        values = {**known, **{name: preset[name] for name in known.keys() & preset}, **given}
+        sizes = [values["n_envs"], values["n_steps"]]
+        whole = all(isinstance(size, (int, np.integer)) for size in sizes)
+        if "batch_size" in known.keys() - given and whole:
+            values["batch_size"] = min(values["batch_size"], max(1, prod(sizes)))
+        return cls.algorithm.config(**values)
 
     @property
     def env(self) -> VectorEnv[Any, Any, Any]:
@@ -177,18 +193,14 @@ class PPO:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.env_id is None:
             expect_copyable(self.env)
-        env = self.env if self.env_id is None else self.env_id
-        return _from_contents, (type(self), env, *self._contents())
+        return _from_contents, (type(self), self.env_id or self.env, *self._contents())
 
-    def __copy__(self) -> PPO:
+    def __copy__(self: Same) -> Same:
         return copy.deepcopy(self)
 
     def learn(
-        self,
-        total_timesteps: int,
-        callback: Callable[[Row], bool | None] | None = None,
-        progress: bool = False,
-    ) -> PPO:
+        self: Same, total_timesteps: int, callback: Callback | None = None, progress: bool = False
+    ) -> Same:
         """Train for `total_timesteps` more steps; returns self.
 
         A second call goes on where the last one stopped, with schedules that start again. After
@@ -208,23 +220,15 @@ class PPO:
         first, last = self.num_timesteps, self.num_timesteps + total_timesteps
         if not progress:
             return self._learn(first, last, last, callback)
-        line = Progress(last, first)
-
-        def show(row: Row) -> bool | None:
-            line.update(row)
-            return None if callback is None else callback(row)
-
-        try:
-            return self._learn(first, last, last, show)
-        finally:
-            line.close()
+        with closing(Progress(last, first)) as line:
+            return self._learn(first, last, last, line.update, callback)
 
     def learn_until(
-        self,
+        self: Same,
         num_timesteps: int,
-        callback: Callable[[Row], bool | None] | None = None,
+        callback: Callback | None = None,
         schedules_end: int | None = None,
-    ) -> PPO:
+    ) -> Same:
         """As `learn`, but until `num_timesteps` have been made in all, from the very first on.
 
         This is how an interrupted training goes on: its schedules stay those of the whole. They end
@@ -239,51 +243,48 @@ class PPO:
         return self._learn(0, num_timesteps, end, callback)
 
     @one_blas_thread()
-    def _learn(
-        self, first: int, last: int, end: int, callback: Callable[[Row], bool | None] | None
-    ) -> PPO:
+    def _learn(self: Same, first: int, last: int, end: int, *callbacks: Callback | None) -> Same:
         config = self.config
         keep_freed_memory()
         start = time.perf_counter()
         while self.num_timesteps < last:
             began = time.perf_counter()
-            fraction = min(1.0, (self.num_timesteps - first) / (end - first))
-            learning_rate, clip = scheduled(config, fraction)
+            rates = config.rates((self.num_timesteps - first) / (end - first))
             if not self._playing or self.updates % self._segment_updates() == 0:
                 key = np.random.SeedSequence(self.seed, spawn_key=(4, self.updates))
                 self.player.reset(env_seed(key, self.env.num_envs))
             self._playing = False  # until the update is whole: it may be interrupted
-            steps_before = self.num_timesteps
             try:
                 with quiet():
-                    batch = self.player.play(self.agent, config.n_steps, self._noise_rng)
-                    stats = update(
-                        self.agent, self.adam, batch, config, learning_rate, clip, self._order_rng
+                    batch = self.player.play(self.agent, config.n_steps, self._rngs["noise"])
+                    stats = self.algorithm.update(
+                        self.agent, self.adam, batch, config, *rates.values(), self._rngs["order"]
                     )
             except FloatingPointError as error:
                 if is_others(error):
                     raise
                 raise FloatingPointError(f"update {self.updates + 1}: {error}") from None
             self._playing = True
+            steps = int(batch.valid.sum())
             self.updates += 1
-            self.num_timesteps += int(batch.valid.sum())
+            self.num_timesteps += steps
             self.episodes += len(self.player.episodes)
             self.recent.extend(self.player.episodes)
             self.player.episodes.clear()
+            returns, lengths = zip(*self.recent or [(nan, nan)], strict=True)
             now = time.perf_counter()
             row = {
                 "update": self.updates,
                 "timesteps": self.num_timesteps,
                 "episodes": self.episodes,
-                "return": _mean([episode_return for episode_return, _ in self.recent]),
-                "length": _mean([length for _, length in self.recent]),
+                "return": sum(returns) / len(returns),
+                "length": sum(lengths) / len(lengths),
                 **stats,
-                "learning_rate": learning_rate,
-                "clip_range": clip,
+                **rates,
                 "seconds": now - start,
-                "steps_per_second": (self.num_timesteps - steps_before) / (now - began),
+                "steps_per_second": steps / (now - began),
             }
-            if callback is not None and callback(row) is False:
+            if any([callback(row) is False for callback in callbacks if callback]):
                 break
         return self
 
@@ -293,19 +294,20 @@ class PPO:
         It is not in a model that was loaded or copied, and may not be where it was given: somebody
         may have stepped it. With `goes_on` false the episodes in flight are dropped.
         """
-        if self.env_id is None and goes_on:
-            self.player.in_place = False
-        if self._playing:
-            with quiet():
-                differs = self.player.catch_up()
-            if differs:
-                warnings.warn(
-                    f"{does_not_repeat(differs)}; the training goes on with new episodes, not bit "
-                    "for bit as before",
-                    stacklevel=3,
-                )
-                goes_on = False
         self._playing = self._playing and goes_on
+        if not self._playing:
+            return
+        if self.env_id is None:
+            self.player.in_place = False
+        with quiet():
+            differs = self.player.catch_up()
+        if differs:
+            warnings.warn(
+                f"{does_not_repeat(differs)}; the training goes on with new episodes, not bit "
+                "for bit as before",
+                stacklevel=3,
+            )
+            self._playing = False
 
     def predict(self, observation: ArrayLike, deterministic: bool = True) -> tuple[Any, None]:
         """The action for one observation, or the actions for a batch of them (N, ...).
@@ -320,14 +322,13 @@ class PPO:
                 f"deterministic is {deterministic!r}, expected True or False: predict takes "
                 "(observation, deterministic), and no state"
             )
-        space = self.player.spaces.observation
         array = np.asarray(observation)
-        shape = tuple(space.shape)
-        if (array.shape != shape and array.shape[1:] != shape) or array.ndim > len(shape) + 1:
+        shape = tuple(self.player.spaces.observation.shape)
+        if shape not in (array.shape, array.shape[1:]):
             raise ValueError(
                 f"observation has shape {array.shape}, expected {shape} or a batch of them"
             )
-        rng = None if deterministic else self._predict_rng
+        rng = None if deterministic else self._rngs["predict"]
         if array.shape == shape:
             return self.act(array[None], rng)[0], None
         return self.act(array, rng), None
@@ -361,18 +362,15 @@ class PPO:
             **{f"player_{name}": array for name, array in self.player.state().items()},
         }
         meta = {
+            **self.label(),
             "env_id": self.env_id,
             "spaces": self.player.spaces.describe(),
             "seed": self.seed,
             "config": asdict(self.config),
             "adam_step": self.adam.step,
-            "updates": self.updates,
-            "num_timesteps": self.num_timesteps,
-            "episodes": self.episodes,
+            **{name: getattr(self, name) for name in COUNTS},
             "playing": self._playing,
-            "noise_rng": self._noise_rng.bit_generator.state,
-            "order_rng": self._order_rng.bit_generator.state,
-            "predict_rng": self._predict_rng.bit_generator.state,
+            **{f"{name}_rng": rng.bit_generator.state for name, rng in self._rngs.items()},
         }
         return arrays, meta
 
@@ -389,55 +387,51 @@ class PPO:
                     f"the checkpoint was made for an environment whose {name} space has {fact} "
                     f"{saved}, but this one has {here}"
                 )
-        shapes = {
-            "parameters": self.agent.parameters.shape,
-            "adam_m": self.agent.parameters.shape,
-            "adam_v": self.agent.parameters.shape,
-            "recent": (len(arrays["recent"]), 2),
-        }
-        for name, shape in shapes.items():
-            if arrays[name].shape != shape:
+        size = self.agent.parameters.shape
+        for name in ("parameters", "adam_m", "adam_v"):
+            if arrays[name].shape != size:
                 raise CheckpointError(
-                    f"{name} of the checkpoint has shape {arrays[name].shape}, expected {shape}"
+                    f"{name} of the checkpoint has shape {arrays[name].shape}, expected {size}"
                 )
         self.player.set_state({name: arrays[f"player_{name}"] for name in self.player.state()})
         self.agent.parameters[:] = arrays["parameters"]
         self.adam = AdamState(arrays["adam_m"], arrays["adam_v"], int(meta["adam_step"]))
-        self.updates = int(meta["updates"])
-        self.num_timesteps = int(meta["num_timesteps"])
-        self.episodes = int(meta["episodes"])
+        for name in COUNTS:
+            setattr(self, name, int(meta[name]))
         self.recent.extend((float(r), int(length)) for r, length in arrays["recent"])
-        self._noise_rng.bit_generator.state = meta["noise_rng"]
-        self._order_rng.bit_generator.state = meta["order_rng"]
-        self._predict_rng.bit_generator.state = meta["predict_rng"]
+        for name, rng in self._rngs.items():
+            rng.bit_generator.state = meta[f"{name}_rng"]
         self._playing = bool(meta["playing"])
+
+    def label(self) -> dict[str, str]:
+        """The algorithm as files name it: those of PPO do not."""
+        name = self.algorithm.name
+        return {} if name == "PPO" else {"algorithm": name}
 
     def _segment_updates(self) -> int:
         return max(1, SEGMENT_STEPS // self.config.n_steps)
 
 
-def configure(env_id: str | None, hyperparameters: dict[str, Any]) -> PPOConfig:
-    """The config for an environment: the preset's values, overridden by those given.
+class PPO(Learner):
+    """Proximal Policy Optimization: a `Learner` with the hyperparameters of `PPOConfig`."""
 
-    A `batch_size` that was not given is no larger than the batch.
-    """
-    known = [field.name for field in fields(PPOConfig)]
-    for name in hyperparameters:
-        if name not in known:
-            raise TypeError(f"{name!r} is no hyperparameter of PPO, expected {', '.join(known)}")
-    preset = PRESETS.get(env_id or "", {})
-    values = {name: value for name, value in preset.items() if name in known}
-    given = {**values, **hyperparameters}
-    if "batch_size" not in hyperparameters:
-        sizes = [given.get(name, getattr(PPOConfig, name)) for name in ("n_envs", "n_steps")]
-        if all(isinstance(size, (int, np.integer)) and size >= 1 for size in sizes):
-            at_most = int(sizes[0]) * int(sizes[1])
-            given["batch_size"] = min(given.get("batch_size", PPOConfig.batch_size), at_most)
-    return PPOConfig(**given)
+    algorithm = Algorithm("PPO", ppo.PPOConfig, ppo.update)
+    config: ppo.PPOConfig
 
 
-def load(path: str | Path, env: Env[Any, Any] | VectorEnv[Any, Any, Any] | None = None) -> PPO:
-    """The model that `PPO.save` wrote, or that a run's folder holds, ready for more training.
+ALGORITHMS: dict[str, type[Learner]] = {"PPO": PPO}
+
+
+def kind_of(saved: dict[str, Any]) -> type[Learner]:
+    """The class of what was saved, of which its `Learner.label` is taken out."""
+    name = saved.pop("algorithm", "PPO")
+    if name not in ALGORITHMS:
+        raise CheckpointError(f"algorithm is {name!r}, expected one of {', '.join(ALGORITHMS)}")
+    return ALGORITHMS[name]
+
+
+def load(path: str | Path, env: Environment | None = None) -> Learner:
+    """The model that `save` wrote, or that a run's folder holds, ready for more training.
 
     `env` is needed where the model was not made from an id. Raises CheckpointError, a ValueError,
     for a file that is no whole checkpoint, or that was made for another environment.
@@ -448,24 +442,20 @@ def load(path: str | Path, env: Env[Any, Any] | VectorEnv[Any, Any, Any] | None 
     try:
         env = env if env is not None else meta["env_id"]
         if env is not None:
-            return _from_contents(PPO, env, arrays, meta)
-    except KeyError as error:
+            return _from_contents(kind_of(meta), env, arrays, meta)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         if is_others(error):
             raise
-        raise CheckpointError(f"{path} lacks {error}, expected a whole checkpoint") from None
-    except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        if is_others(error):
-            raise
-        raise CheckpointError(f"{path} cannot be loaded: {error}") from None
+        said = f"cannot be loaded: {error}"
+        if isinstance(error, KeyError):
+            said = f"lacks {error}, expected a whole checkpoint"
+        raise CheckpointError(f"{path} {said}") from None
     raise ValueError(f"{path} was made from an environment without an id: pass it as env")
 
 
 def _from_contents(
-    kind: type[PPO],
-    env: str | Env[Any, Any] | VectorEnv[Any, Any, Any],
-    arrays: dict[str, Array],
-    meta: dict[str, Any],
-) -> PPO:
+    kind: type[Learner], env: str | Environment, arrays: dict[str, Array], meta: dict[str, Any]
+) -> Learner:
     model = kind(env, meta["seed"], **meta["config"])
     model.restore(arrays, meta)
     return model
@@ -473,19 +463,3 @@ def _from_contents(
 
 def _with_suffix(path: Path) -> Path:
     return path if path.suffix else path.with_suffix(".npz")
-
-
-def scheduled(config: PPOConfig, fraction: float) -> tuple[float, float]:
-    """Learning rate and clip range when this share of the training is done."""
-    pairs = (
-        (config.learning_rate, config.learning_rate_end),
-        (config.clip_range, config.clip_range_end),
-    )
-    learning_rate, clip = (
-        start if end is None else linear_schedule(start, end, fraction) for start, end in pairs
-    )
-    return learning_rate, clip
-
-
-def _mean(numbers: list[float]) -> float:
-    return sum(numbers) / len(numbers) if numbers else float("nan")

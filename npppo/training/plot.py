@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from math import nan
 from pathlib import Path
 
 from .checkpoint import write_atomically
@@ -38,8 +39,8 @@ def plot(folders: list[Path], output: Path) -> None:
     figure, axes = pyplot.subplots(2, 3, figsize=(13, 6.5), layout="constrained", sharex=True)
     for axis, (column, title) in zip(axes.flat, PANELS.items(), strict=True):
         for folder, rows in runs.items():
-            steps = [float(row["timesteps"]) for row in rows]
-            axis.plot(steps, [float(row[column]) for row in rows], label=str(folder), linewidth=1.2)
+            curve = [(float(row["timesteps"]), float(row.get(column, nan))) for row in rows]
+            axis.plot(*zip(*curve, strict=True), label=str(folder), linewidth=1.2)
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
         axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))

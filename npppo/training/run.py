@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import CheckpointError, write_atomically, write_json
-from .learner import PPO, RECENT_EPISODES, Row, load
+from .checkpoint import CheckpointError, write_json, write_text
+from .learner import RECENT_EPISODES, Callback, Learner, Row, kind_of, load
 
 CONFIG, PROGRESS, CHECKPOINT = "config.json", "progress.csv", "checkpoint.npz"
 # what config.json says beside the model; the last where it is not total_timesteps
@@ -42,19 +41,18 @@ def alone(folder: Path) -> Iterator[None]:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise ValueError(f"another process is training in {folder}") from None
-    except OSError:
-        pass
-    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is training in {folder}") from None
+        except OSError:  # this file system has no locks
+            pass
         yield
     finally:
         os.close(descriptor)
 
 
-def begin(folder: Path, model: PPO, settings: dict[str, Any], force: bool = False) -> None:
+def begin(folder: Path, model: Learner, settings: dict[str, Any], force: bool = False) -> None:
     """Begin a new run in `folder`; ValueError where it holds one, unless `force` is given.
 
     If several want the same folder at the same moment, one gets it.
@@ -78,14 +76,13 @@ def begin(folder: Path, model: PPO, settings: dict[str, Any], force: bool = Fals
 def free_folder(parent: Path, name: str) -> Path:
     """Make and return the first of parent/name-1, parent/name-2, ... that does not exist."""
     _make(parent)
-    number = 1
+    number = 0
     while True:
-        folder = parent / f"{name}-{number}"
-        try:
+        number += 1
+        with suppress(FileExistsError):  # whoever makes it has it
+            folder = parent / f"{name}-{number}"
             folder.mkdir()
             return folder
-        except FileExistsError:  # whoever makes it has it
-            number += 1
 
 
 def _make(folder: Path) -> None:
@@ -95,9 +92,9 @@ def _make(folder: Path) -> None:
         raise ValueError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
-def write_config(folder: Path, model: PPO, settings: dict[str, Any], new: bool = False) -> None:
+def write_config(folder: Path, model: Learner, settings: dict[str, Any], new: bool = False) -> None:
     """Write config.json: the environment, the seed, when to end, and the hyperparameters."""
-    start = {"env": model.env_id, "seed": model.seed}
+    start = {**model.label(), "env": model.env_id, "seed": model.seed}
     write_json(folder / CONFIG, {**start, **settings, **asdict(model.config)}, new)
 
 
@@ -115,16 +112,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     for name in ("env", "seed", "total_timesteps", "stop_at"):
         if not isinstance(config, dict) or name not in config:
             raise CheckpointError(f"{path} is not the config of a run of npppo: it lacks {name!r}")
-    stop_at = config["stop_at"]
     for name in ("total_timesteps", "schedules_end"):
-        if name in config and (not isinstance(config[name], int) or config[name] < 1):
+        if not isinstance(config.get(name, 1), int) or config.get(name, 1) < 1:
             raise CheckpointError(f"{path}: {name} is {config[name]!r}, expected 1 or more")
+    stop_at = config["stop_at"]
     if not isinstance(stop_at, (int, float, type(None))):
         raise CheckpointError(f"{path}: stop_at is {stop_at!r}, expected a number or null")
     return config
 
 
-def resume(folder: Path) -> tuple[PPO, dict[str, Any]]:
+def resume(folder: Path) -> tuple[Learner, dict[str, Any]]:
     """The model of an interrupted run where its last checkpoint left it, and its settings.
 
     progress.csv is cut back to the same update. A run that ended before its first checkpoint
@@ -132,7 +129,7 @@ def resume(folder: Path) -> tuple[PPO, dict[str, Any]]:
     """
     config = read_config(folder)
     settings = {name: config.pop(name) for name in SETTINGS if name in config}
-    env = config.pop("env")
+    kind = kind_of(config)
     if (folder / CHECKPOINT).exists():
         model = load(folder)
         for name, value in json.loads(json.dumps(asdict(model.config))).items():
@@ -142,16 +139,10 @@ def resume(folder: Path) -> tuple[PPO, dict[str, Any]]:
                     f"was made with {value!r}"
                 )
     else:
-        model = PPO(env, **config)
+        model = kind(**config)
     rows = [row for row in read_progress(folder) if int(row["update"]) <= model.updates]
-    if rows:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(folder / PROGRESS, lambda file: file.write(text.getvalue().encode()))
-    else:
-        (folder / PROGRESS).unlink(missing_ok=True)
+    lines = [",".join(row) + "\r\n" for row in [*rows[:1], *(row.values() for row in rows)]]
+    write_text(folder / PROGRESS, "".join(lines))
     return model, settings
 
 
@@ -165,69 +156,58 @@ def read_progress(folder: Path) -> list[dict[str, str]]:
     rows = list(csv.DictReader(lines))
     for row in rows:
         try:
-            wrong = None in row or int(row["update"]) < 1
+            if int(row["update"]) < 1:
+                raise ValueError
             for text in row.values():
-                float(text)
+                float(text)  # None where the row is too short, a list where it is too long
         except (KeyError, TypeError, ValueError):
-            wrong = True
-        if wrong:
-            raise CheckpointError(f"{folder / PROGRESS} has a row that is none of npppo: {row}")
+            raise CheckpointError(
+                f"{folder / PROGRESS} has a row that is none of npppo: {row}"
+            ) from None
     return rows
 
 
-def train(
-    folder: Path,
-    model: PPO,
-    total_timesteps: int,
-    stop_at: float | None,
-    on_update: Callable[[Row], bool | None],
-    schedules_end: int | None = None,
-) -> bool:
+def train(folder: Path, model: Learner, settings: dict[str, Any], on_update: Callback) -> bool:
     """Train, writing progress and checkpoints; returns whether it went to the end.
 
     The end is `total_timesteps`, or a mean return of the last 100 training episodes of `stop_at`.
     A false answer of `on_update` interrupts the run, which `resume` then continues bit for bit.
     """
-    reached = is_reached(model, stop_at)
+    total_timesteps, stop_at = settings["total_timesteps"], settings["stop_at"]
+    next_save = time.perf_counter() + LEAST_SECONDS_BETWEEN_SAVES
+
+    def at_the_end() -> bool:
+        return is_reached(model, stop_at) or model.num_timesteps >= total_timesteps
+
     with open(folder / PROGRESS, "a", newline="") as file:
-        writer: csv.DictWriter[str] | None = None
-        last_save, saving = time.perf_counter(), 0.0
+        writer = csv.writer(file)
 
         def save() -> None:
-            nonlocal last_save, saving
+            nonlocal next_save
             began = time.perf_counter()
             # the rows first: a checkpoint never stands without the progress that led to it
             file.flush()
             os.fsync(file.fileno())
             model.save(folder / CHECKPOINT)
-            last_save = time.perf_counter()
-            saving = last_save - began
+            ended = time.perf_counter()
+            next_save = ended + max(LEAST_SECONDS_BETWEEN_SAVES, (ended - began) / SAVING_SHARE)
 
         def callback(row: Row) -> bool:
-            nonlocal writer, reached
-            if writer is None:
-                writer = csv.DictWriter(file, list(row))
-                if file.tell() == 0:
-                    writer.writeheader()
-            writer.writerow(row)
+            if file.tell() == 0:
+                writer.writerow(row)
+            writer.writerow(row.values())
             goes_on = on_update(row) is not False
-            reached = is_reached(model, stop_at)
-            pause = max(LEAST_SECONDS_BETWEEN_SAVES, saving / SAVING_SHARE)
-            if time.perf_counter() - last_save > pause:
+            if time.perf_counter() > next_save:
                 save()
-            return goes_on and not reached
+            return goes_on and not at_the_end()
 
-        if not reached and model.num_timesteps < total_timesteps:
-            try:
-                model.learn_until(total_timesteps, callback, schedules_end)
-            except FloatingPointError:
-                file.flush()
-                raise
+        if not at_the_end():
+            model.learn_until(total_timesteps, callback, settings.get("schedules_end"))
             save()
-    return reached or model.num_timesteps >= total_timesteps
+    return at_the_end()
 
 
-def is_reached(model: PPO, stop_at: float | None) -> bool:
+def is_reached(model: Learner, stop_at: float | None) -> bool:
     """Whether the last 100 training episodes have a mean return of at least `stop_at`."""
     if stop_at is None or len(model.recent) < RECENT_EPISODES:
         return False

@@ -37,7 +37,7 @@ def one_blas_thread() -> Iterator[None]:
     """
     global _inside, _before
     wanted, setting = _wanted(), _openblas()
-    if wanted is None or setting is None:
+    if not wanted or setting is None:
         yield
         return
     get, put = setting
@@ -55,11 +55,11 @@ def one_blas_thread() -> Iterator[None]:
                 put(_before)
 
 
-def _wanted() -> int | None:
+def _wanted() -> int:
+    """How many threads; 0 where a variable says what is not understood."""
     given = [os.environ[name] for name in VARIABLES if os.environ.get(name)]
-    if not given:
-        return 1
-    return int(given[0]) if given[0].isdecimal() and int(given[0]) else None
+    first = (given or ["1"])[0]
+    return int(first) if first.isdecimal() else 0
 
 
 @cache

@@ -1,0 +1,85 @@
+"""Hyperparameters of every algorithm: the rules they keep, and their schedules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import Field, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..formulas.layers import ACTIVATIONS
+from ..formulas.optimizers import linear_schedule
+
+KINDS: dict[str, tuple[type, ...]] = {  # by the name of a field's type
+    "float": (int, float),
+    "int": (int,),
+    "bool": (bool,),
+    "str": (str,),
+    "tuple[int, ...]": (tuple,),
+}
+
+
+def rule(holds: Callable[[Any], bool], expected: str) -> Callable[[Any, str], Any]:
+    """What makes a config's field, from its default and its help, of which `holds` is true."""
+
+    def hyperparameter(default: Any, help: str) -> Any:
+        metadata = {"holds": holds, "expected": expected, "help": help}
+        return field(default=default, metadata=metadata)
+
+    return hyperparameter
+
+
+above_0 = rule(lambda x: 0 < x < math.inf, "a number above 0")
+from_0_on = rule(lambda x: 0 <= x < math.inf, "a number from 0 on")
+from_0_to_1 = rule(lambda x: 0 <= x <= 1, "a number from 0 to 1")
+whole = rule(lambda x: x >= 1, "a whole number from 1 on")
+widths = rule(
+    lambda x: all(isinstance(width, int) and width >= 1 for width in x),
+    "widths, whole numbers from 1 on",
+)
+name_of_activation = rule(lambda x: x in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
+yes_or_no = rule(lambda x: True, "True or False")
+
+
+class Config:
+    """What an algorithm's config, a frozen dataclass of fields made by rules, has for the learner.
+
+    A rate `x` with a field `x_end` has a linear schedule, which arrives there at the end of the
+    training; None keeps it constant.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    n_envs: int
+    n_steps: int
+    net_arch: tuple[int, ...]
+    activation: str
+    shared_trunk: bool
+
+    def __post_init__(self) -> None:
+        for made in fields(self):
+            value = getattr(self, made.name)
+            kind, optional, _ = str(made.type).partition(" | None")
+            if isinstance(value, np.generic):  # as JSON wants it
+                value = value.item()
+            elif isinstance(value, list) and KINDS[kind] == (tuple,):  # as JSON has it
+                value = tuple(value)
+            object.__setattr__(self, made.name, value)
+            if value is None and optional:
+                continue
+            # True is an int
+            right = isinstance(value, KINDS[kind]) and isinstance(value, bool) == (kind == "bool")
+            if not right or not made.metadata["holds"](value):
+                raise ValueError(f"{made.name} is {value!r}, expected {made.metadata['expected']}")
+
+    def rates(self, fraction: float) -> dict[str, float]:
+        """Each rate that has a schedule, when this share of the training, or more, is done."""
+        rates = {}
+        for name in vars(self):
+            if hasattr(self, f"{name}_end"):
+                start, end = getattr(self, name), getattr(self, f"{name}_end")
+                rates[name] = (
+                    start if end is None else linear_schedule(start, end, min(1, fraction))
+                )
+        return rates
