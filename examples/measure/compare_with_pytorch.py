@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 
 import npppo
+import npppo.contract
 from npppo.agents.agent import Agent, Architecture, initial_parameters
 from npppo.agents.rollout import Batch
 from npppo.algorithms.ppo import AdamState, PPOConfig, update
-from npppo.formulas import categorical, gaussian, layers, losses, optimizers, returns
 
 try:
     import torch
@@ -39,12 +39,7 @@ except ImportError:
     print("This comparison needs PyTorch: pip install torch")
     sys.exit(2)
 
-CONTRACT = [
-    name
-    for file in (layers, categorical, gaussian, returns, losses, optimizers)
-    for name in file.__all__
-    if not name.endswith("_backward")
-]
+CONTRACT = [name for name in npppo.contract.__all__ if not name.endswith("_backward")]
 FORMULA_BAR = 1e-10
 ITERATION_BAR = 1e-9
 NO_COUNTERPART = {"categorical_sample", "orthogonal"}  # random by nature, or by PyTorch's own rules
