@@ -1,7 +1,7 @@
 """What goes through the pipes between the grader and the process that runs a submission.
 
-A frame is the nonce (16 bytes), the length (4 bytes) and a packed tree. `pack` writes a tree: one
-byte for the kind, then, little-endian,
+A frame is the nonce (the first one, which tells it, has none), the length (4 bytes) and a packed
+tree. `pack` writes a tree: one byte for the kind, then, little-endian,
 
     N  T  F                None, True, False
     i  y  s  o             length, then: integer, bytes, UTF-8 text, description of an Opaque
@@ -16,8 +16,9 @@ bytes that come from its process are taken for forged: what is unpacked is plain
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from math import prod
 from struct import calcsize
 from struct import error as StructError
@@ -26,7 +27,7 @@ from struct import unpack as from_bytes
 from typing import Any
 
 import numpy as np
-from numpy import array, ndarray, zeros
+from numpy import array, ndarray, uint8, zeros
 
 MESSAGE = 1 << 19  # bytes in a frame from the child: more than any right result has
 ASK = 1 << 15  # bytes in a question: what the parent computes on them may be their square
@@ -36,8 +37,8 @@ DIMENSIONS = 32
 INTEGER = 64  # bytes of a whole number
 TEXT = 2000  # characters of a text
 
-# The name of a type, which a class cannot hide.
-name_of_type = type.__dict__["__name__"].__get__
+CONSTANTS = {b"N": None, b"T": True, b"F": False}
+name_of_type = type.__dict__["__name__"].__get__  # which a class cannot hide
 
 # Not long double: the bytes that pad it differ from copy to copy.
 # Of those that are the same, as long and long long may be, the one that NumPy calls by its size.
@@ -46,15 +47,13 @@ SCALARS = {np.dtype(code).type for code in "?bhilqBHILQefdFD"}
 
 
 class Malformed(ValueError):
-    """Bytes that `pack` did not write."""
+    """Bytes that `pack` did not write, or that no worker sends: its process is of no more use."""
+
+    kind, why = "unreadable", "sent something that is not a reply"
 
 
-class TooLarge(ValueError):
-    """More than a message holds."""
-
-
-class Unplain(ValueError):
-    """Something other than arrays, numbers, texts and lists of them."""
+class Unfit(ValueError):
+    """More than a message holds, or other than arrays, numbers, texts and lists of them."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Opaque:
 
 
 def pack(tree: Any, limit: int = MESSAGE, strict: bool = False) -> bytes:
-    """The tree in bytes. What has no place in a tree becomes Opaque, or Unplain is raised.
+    """The tree in bytes. What has no place in a tree becomes Opaque, or Unfit is raised.
 
     Every object is judged by its exact type and read through the methods of the builtin type, so
     that no method of a student's class is ever called.
@@ -78,7 +77,7 @@ def pack(tree: Any, limit: int = MESSAGE, strict: bool = False) -> bytes:
 def _pack(x: Any, out: bytearray, limit: int, strict: bool, depth: int) -> None:
     kind = type(x)
     if len(out) > limit or depth > DEPTH:
-        raise TooLarge
+        raise Unfit
     if x is None or kind is bool:
         out += b"N" if x is None else b"T" if x else b"F"
     elif kind is int and x.bit_length() < 8 * INTEGER:
@@ -100,7 +99,7 @@ def _pack(x: Any, out: bytearray, limit: int, strict: bool, depth: int) -> None:
     elif kind in SCALARS:
         _pack_array(b"g", array(x), out, limit)
     elif strict:
-        raise Unplain
+        raise Unfit
     else:
         description = x.description if kind is Opaque else describe(x)
         _pack_bytes(b"o", description.encode("utf-8", "backslashreplace"), out, limit)
@@ -108,13 +107,13 @@ def _pack(x: Any, out: bytearray, limit: int, strict: bool, depth: int) -> None:
 
 def _pack_bytes(tag: bytes, data: bytes, out: bytearray, limit: int) -> None:
     if len(out) + len(data) > limit:
-        raise TooLarge
+        raise Unfit
     out += tag + to_bytes("<I", len(data)) + data
 
 
 def _pack_array(tag: bytes, x: np.ndarray[Any, Any], out: bytearray, limit: int) -> None:
     if len(out) + x.nbytes > limit or x.ndim > DIMENSIONS:
-        raise TooLarge
+        raise Unfit
     dtype = x.dtype.newbyteorder("=")
     flags = x.flags
     layout = b"C" if flags.c_contiguous else b"F" if flags.f_contiguous else b"S"
@@ -131,81 +130,86 @@ def elements(x: Any) -> list[Any] | tuple[Any, ...] | None:
     return list.__getitem__(x, slice(None)) if issubclass(type(x), list) else None
 
 
+def arrays_in(tree: Any, depth: int = 0) -> Iterator[np.ndarray[Any, Any]]:
+    if type(tree) is ndarray:
+        yield tree
+    elif type(tree) in (list, tuple) and depth < DEPTH:
+        for item in tree:
+            yield from arrays_in(item, depth + 1)
+
+
 def unpack(data: bytes) -> Any:
-    """The tree, all of it new: plain arrays, numbers, texts, lists, tuples, Opaque."""
-    reader = _Reader(data)
+    """The tree, all of it new: plain arrays, numbers, texts, lists, tuples, Opaque.
+
+    Everything is checked: the bytes may come from a student's hand.
+    """
+    stream = BytesIO(data)
     try:
-        tree = reader.tree(0)
+        tree = _tree(stream, 0)
     except (ValueError, OverflowError, MemoryError, StructError) as error:
         raise Malformed(str(error)) from error
-    if reader.at != len(data):
+    if stream.read(1):
         raise Malformed("bytes left over")
     return tree
 
 
-class _Reader:
-    """Checks everything: the bytes may come from a student's hand."""
+def _numbers(stream: BytesIO, form: str) -> tuple[Any, ...]:
+    return from_bytes("<" + form, stream.read(calcsize("<" + form)))
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
 
-    def take(self, count: int) -> bytes:
-        if count > len(self.data) - self.at:
-            raise Malformed("cut short")
-        self.at += count
-        return self.data[self.at - count : self.at]
+def _bytes(stream: BytesIO, count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) != count:
+        raise Malformed("cut short")
+    return data
 
-    def numbers(self, form: str) -> tuple[Any, ...]:
-        return from_bytes("<" + form, self.take(calcsize("<" + form)))
 
-    def tree(self, depth: int) -> Any:
-        if depth > DEPTH:
-            raise Malformed("too deep")
-        tag = self.take(1)
-        if tag in b"NTF":
-            return {b"N": None, b"T": True, b"F": False}[tag]
-        if tag == b"d":
-            return self.numbers("d")[0]
-        if tag == b"z":
-            return complex(*self.numbers("dd"))
-        if tag in b"ag":
-            return self.array() if tag == b"a" else self.array()[()]
-        (count,) = self.numbers("I")
-        if tag in b"lt":
-            # Each element takes a byte at least, so that no count can ask for more than is there.
-            items = [self.tree(depth + 1) for _ in range(count)]
-            return items if tag == b"l" else tuple(items)
-        data = self.take(count)
-        if tag == b"i" and count <= INTEGER:
-            return int.from_bytes(data, "little", signed=True)
-        if tag == b"y":
-            return data
-        if tag == b"s":
-            return data.decode()
-        if tag == b"o":
-            return Opaque(harmless(data.decode()))
-        raise Malformed("unknown kind")
+def _tree(stream: BytesIO, depth: int) -> Any:
+    if depth > DEPTH:
+        raise Malformed("too deep")
+    tag = _bytes(stream, 1)
+    if tag in CONSTANTS:
+        return CONSTANTS[tag]
+    if tag == b"d":
+        return _numbers(stream, "d")[0]
+    if tag == b"z":
+        return complex(*_numbers(stream, "dd"))
+    if tag in b"ag":
+        return _array(stream) if tag == b"a" else _array(stream)[()]
+    (count,) = _numbers(stream, "I")
+    if tag in b"lt":
+        # Each element takes a byte at least, so that no count can ask for more than is there.
+        items = [_tree(stream, depth + 1) for _ in range(count)]
+        return items if tag == b"l" else tuple(items)
+    data = _bytes(stream, count)
+    if tag == b"i" and count <= INTEGER:
+        return int.from_bytes(data, "little", signed=True)
+    if tag == b"y":
+        return data
+    if tag == b"s":
+        return data.decode()
+    if tag == b"o":
+        return Opaque(harmless(data.decode()))
+    raise Malformed("unknown kind")
 
-    def array(self) -> np.ndarray[Any, Any]:
-        layout = self.take(1)
-        dtype = DTYPES.get(self.take(*self.numbers("B")).decode())
-        (dimensions,) = self.numbers("B")
-        if dtype is None or dimensions > DIMENSIONS or layout.upper() not in (b"C", b"F", b"S"):
-            raise Malformed("not an array")
-        shape = self.numbers(f"{dimensions}Q")
-        data = self.take(prod(shape) * dtype.itemsize)
-        if dtype.kind == "b":  # a byte may be other than 0 and 1
-            values = ndarray(shape, np.uint8, data) != 0
-        else:
-            values = ndarray(shape, dtype, data)
-        if layout.upper() == b"S":
-            result = zeros((*shape, 2), dtype)[..., 0]
-            result[...] = values
-        else:
-            result = array(values, order="F" if layout.upper() == b"F" else "C")
-        result.flags.writeable = layout.isupper()
-        return result
+
+def _array(stream: BytesIO) -> np.ndarray[Any, Any]:
+    layout = _bytes(stream, 1)
+    dtype = DTYPES.get(_bytes(stream, *_numbers(stream, "B")).decode())
+    (dimensions,) = _numbers(stream, "B")
+    if dtype is None or dimensions > DIMENSIONS or layout not in b"CFScfs":
+        raise Malformed("not an array")
+    shape = _numbers(stream, f"{dimensions}Q")
+    data = _bytes(stream, prod(shape) * dtype.itemsize)
+    # A byte of a bool may be other than 0 and 1.
+    values = ndarray(shape, uint8, data) != 0 if dtype.kind == "b" else ndarray(shape, dtype, data)
+    if layout in b"Ss":
+        result = zeros((*shape, 2), dtype)[..., 0]
+        result[...] = values
+    else:
+        result = array(values, order="F" if layout in b"Ff" else "C")
+    result.flags.writeable = layout.isupper()
+    return result
 
 
 def read_frame(read: Callable[[int], bytes | None], nonce: bytes, limit: int) -> bytes:
@@ -236,10 +240,14 @@ def harmless(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
 
 
+def name_of(kind: type) -> str:
+    return str.__getitem__(name_of_type(kind), slice(80))
+
+
 def describe(x: Any) -> str:
     """ "a dict", "a masked array": the type, in words, without asking the object."""
     kind = type(x)
-    name = str.__getitem__(name_of_type(kind), slice(80))
+    name = name_of(kind)
     if kind is ndarray:
         return "an array of objects" if x.dtype.kind == "O" else f"an array of dtype {x.dtype}"[:80]
     if issubclass(kind, ndarray):

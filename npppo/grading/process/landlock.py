@@ -13,9 +13,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from struct import pack
 from typing import Any
+
+try:
+    import ctypes
+except ImportError:  # Python can be built without
+    ctypes = None  # type: ignore[assignment]
 
 # System calls by their numbers, the same on nearly all machines; on others the first one fails.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
@@ -31,19 +35,15 @@ KINDS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 NETWORK, SCOPES = (4, 0b11), (6, 0b11)  # (from which version on, all of them)
 
 
-def shut_in(readable: Sequence[str], writable: Sequence[str], never: Sequence[str]) -> bool:
-    """Leave this process with these files and folders, but for the folders `never`.
+def c_library() -> Any:
+    """That of Linux, through which the kernel is called; elsewhere None."""
+    return ctypes.CDLL(None) if ctypes and sys.platform == "linux" else None
 
-    Returns whether the wall stands.
-    """
-    if sys.platform != "linux":
-        return False
-    try:
-        from ctypes import CDLL
-    except ImportError:  # Python can be built without
-        return False
-    system = CDLL(None)
-    version = system.syscall(CREATE_RULESET, None, 0, ASK_VERSION)
+
+def shut_in(readable: Sequence[str], writable: Sequence[str]) -> bool:
+    """Leave this process with these files and folders; whether the wall stands."""
+    system = c_library()
+    version = system.syscall(CREATE_RULESET, None, 0, ASK_VERSION) if system else 0
     if version < 1:
         return False
     everything = (1 << KINDS.get(version, 16)) - 1
@@ -53,23 +53,14 @@ def shut_in(readable: Sequence[str], writable: Sequence[str], never: Sequence[st
     if ruleset < 0:
         return False
     try:
-        allowed = [(part, READ) for part in all_parts(tuple(readable), tuple(never))]
-        allowed += [(path, USE) for path in writable]
-        for path, access in allowed:
-            allow(system, ruleset, path, access & everything)
+        for path in readable:
+            allow(system, ruleset, path, READ & everything)
+        for path in writable:
+            allow(system, ruleset, path, USE & everything)
         shut = system.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
         return bool(shut and system.syscall(RESTRICT_SELF, ruleset, 0) == 0)
-    except (OSError, RecursionError):  # folders that cannot be looked through
-        return False
     finally:
         os.close(ruleset)
-
-
-@lru_cache(maxsize=1)
-def all_parts(readable: tuple[str, ...], never: tuple[str, ...]) -> tuple[str, ...]:
-    """Of these files and folders what does not lie in the folders `never`."""
-    hidden = [os.path.realpath(path) for path in never]
-    return tuple(part for path in readable for part in without(path, hidden))
 
 
 def without(path: str, never: Sequence[str]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """How a worker process comes to be.
 
-    child = start(command, room, environment)
+    process, requests, replies, prints = start()
 
 On Linux a nursery loads Python, NumPy and `worker` once, and forks a worker whenever one is asked
 for: that takes a hundredth of the time. The nursery itself never sees a submission, so whatever
@@ -8,9 +8,9 @@ one does to its own process, the next begins with the same memory as the first. 
 of the nursery's descriptors, and a session of its own; what it may do to other processes is the
 same as if it had been started from nothing (see `seccomp`). Elsewhere, it is.
 
-The nursery reads from a socket, one request in a packet: its number, then "fork" and a folder,
-with the three ends of the pipes; or "wait" and a process. The reply repeats the number. It ends
-when the socket is closed, as by the end of the grader.
+The nursery reads from a socket, one request in a packet: its number, then the process to wait for;
+or 0, with a worker's ends of the pipes, to fork one. The reply repeats the number. It ends when the
+socket is closed, as by the end of the grader.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import math
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -27,55 +29,76 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from io import FileIO
-from typing import IO, Protocol
+from pathlib import Path
+
+import numpy as np
 
 START_SECONDS = 60  # for Python and NumPy themselves, on however busy a machine
-PACKET = 1 << 13  # bytes
+MARK = "NPPPO_WORKER"
+# Python itself may not start without these.
+KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 
 
-class Child(Protocol):
-    """What of subprocess.Popen a worker has."""
+def start() -> tuple[subprocess.Popen[bytes] | Forked, FileIO, FileIO, FileIO]:
+    """A worker, and pipes to its standard input, from its output, and from its errors."""
+    pipes = [os.pipe() for _ in range(3)]
+    theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
+    ours = FileIO(pipes[0][1], "wb"), FileIO(pipes[1][0]), FileIO(pipes[2][0])
+    try:
+        return born(theirs), *ours
+    except BaseException:
+        for pipe in ours:
+            pipe.close()
+        raise
+    finally:
+        for end in theirs:
+            os.close(end)
 
-    pid: int
-    returncode: int | None
-    stdin: IO[bytes] | None
-    stdout: IO[bytes] | None
-    stderr: IO[bytes] | None
 
-    def kill(self) -> None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-
-
-def start(command: Sequence[str], room: str, environment: Mapping[str, str]) -> Child:
-    """A worker in the folder `room`, with pipes in place of the standard streams."""
+def born(ends: Sequence[int]) -> subprocess.Popen[bytes] | Forked:
     if sys.platform == "linux":
-        mother = os.getpid(), tuple(command), tuple(environment.items())
+        mother = os.getpid(), tuple(command()), tuple(environment().items())
         try:
-            return nursery_of(*mother).fork(room)
+            return nursery_of(*mother).fork(ends)
         except OSError:  # something ended it, and it has been cleared away
-            return nursery_of(*mother).fork(room)
+            return nursery_of(*mother).fork(ends)
+    stdin, stdout, stderr = ends
     return subprocess.Popen(
-        command,
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=room,
-        env={**environment, **homes(room)},
+        command(),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env=environment(),
         start_new_session=True,
     )
 
 
-def homes(room: str) -> dict[str, str]:
-    return dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), room)
+def command() -> list[str]:
+    here = Path(__file__).with_name("start.py")
+    where_numpy_is = Path(np.__file__).parents[1]  # __file__ is …/numpy/__init__.py
+    return [sys.executable, "-S", "-s", "-B", str(here), str(where_numpy_is)]
 
 
-def relatives(child: Child) -> set[int]:
+def environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    # Several threads of OpenBLAS do not fit into the limit of memory.
+    single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    python = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+    return {**kept, **single, **python, MARK: mark_of(os.getpid())}
+
+
+@lru_cache(maxsize=1)
+def mark_of(grader: int) -> str:
+    """Of all processes that this grader starts, and not of one that it was forked from."""
+    return secrets.token_hex(16)
+
+
+def relatives(process: subprocess.Popen[bytes] | Forked) -> set[int]:
     """Processes that bear the same marks as a worker and are none of its own."""
-    if not isinstance(child, Forked):
+    if not isinstance(process, Forked):
         return set()
-    with child.nursery.lock:
-        return {child.nursery.process.pid, *child.nursery.alive}
+    with process.nursery.lock:
+        return {process.nursery.process.pid, *process.nursery.alive}
 
 
 class Nursery:
@@ -91,45 +114,34 @@ class Nursery:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=dict(environment),
+                env=environment,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
         atexit.register(self.close)
 
-    def ask(self, request: str, descriptors: Sequence[int] = ()) -> str:
+    def ask(self, pid: int, ends: Sequence[int] = ()) -> str:
         """The reply. Raises OSError if the nursery is no more."""
         with self.lock:
             self.number += 1  # replies to what was interrupted are passed over
-            sent = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
-            self.socket.sendmsg([os.fsencode(f"{self.number} {request}")], sent[: len(descriptors)])
-            while True:
-                number, _, reply = self.socket.recv(PACKET).decode().partition(" ")
-                if not number:
-                    raise ConnectionError("the nursery has ended")
+            sent = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", ends))]
+            self.socket.sendmsg([f"{self.number} {pid}".encode()], sent if ends else ())
+            while reply := self.socket.recv(64).decode():
+                number, _, answer = reply.partition(" ")
                 if int(number) == self.number:
-                    return reply
+                    return answer
+            raise ConnectionError("the nursery has ended")
 
-    def fork(self, room: str) -> Forked:
-        pipes = [os.pipe() for _ in range(3)]
-        theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
-        ours = [pipes[0][1], pipes[1][0], pipes[2][0]]
+    def fork(self, ends: Sequence[int]) -> Forked:
         try:
             with self.lock:  # nobody sees a worker that is not known to be alive
-                pid = int(self.ask(f"fork {room}", theirs))
+                pid = int(self.ask(0, ends))
                 self.alive.add(pid)
-        except BaseException as error:
-            for end in ours:
-                os.close(end)
-            if not isinstance(error, OSError):
-                raise
+        except OSError as error:
             said = self.close()
             nursery_of.cache_clear()
             raise OSError(f"the worker does not start: {said or error}") from error
-        finally:
-            for end in theirs:
-                os.close(end)
-        return Forked(self, pid, ours)
+        return Forked(self, pid)
 
     def close(self) -> str:
         """End it; what it printed, which is only ever about itself."""
@@ -144,42 +156,37 @@ class Nursery:
 
 @lru_cache(maxsize=1)
 def nursery_of(
-    grader: int, command: tuple[str, ...], items: tuple[tuple[str, str], ...]
+    grader: int, command: tuple[str, ...], environment: tuple[tuple[str, str], ...]
 ) -> Nursery:
     """The one of this process: a grader that was forked has one of its own."""
-    return Nursery(command, dict(items))
+    return Nursery(command, dict(environment))
 
 
 class Forked:
-    """A worker from the nursery, whose child it is: its number stays taken until `wait`."""
+    """A worker as subprocess.Popen would show it. It is the nursery's child: its number stays
+    taken until `wait`."""
 
-    def __init__(self, nursery: Nursery, pid: int, pipes: Sequence[int]) -> None:
+    def __init__(self, nursery: Nursery, pid: int) -> None:
         self.nursery, self.pid = nursery, pid
         self.returncode: int | None = None
-        requests, replies, prints = pipes
-        self.stdin: IO[bytes] | None = FileIO(requests, "wb")
-        self.stdout: IO[bytes] | None = FileIO(replies)
-        self.stderr: IO[bytes] | None = FileIO(prints)
 
     def kill(self) -> None:
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, 9)
 
-    def wait(self, timeout: float | None = None) -> int:
-        give_up = None if timeout is None else time.monotonic() + timeout
-        pause = 0.0005
+    def wait(self, timeout: float = math.inf) -> int:
+        give_up = time.monotonic() + timeout
         while self.returncode is None:
             try:
-                status = self.nursery.ask(f"wait {self.pid}")
+                status = self.nursery.ask(self.pid)
             except OSError:
                 status = "9"  # it ends with its parent
             if status:
                 self.returncode = os.waitstatus_to_exitcode(int(status))
                 self.nursery.alive.discard(self.pid)
-            elif give_up is not None and time.monotonic() > give_up:
-                raise subprocess.TimeoutExpired(f"worker {self.pid}", timeout or 0.0)
+            elif time.monotonic() > give_up:
+                raise subprocess.TimeoutExpired(f"worker {self.pid}", timeout)
             else:
-                time.sleep(pause)
-                pause = min(2 * pause, 0.02)
+                time.sleep(0.001)
         return self.returncode

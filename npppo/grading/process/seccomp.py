@@ -14,8 +14,9 @@ filter.h; the numbers are those of asm/unistd_64.h (x86-64) and asm-generic/unis
 from __future__ import annotations
 
 import os
-import sys
 from struct import calcsize, pack
+
+from .landlock import NO_NEW_PRIVILEGES, c_library
 
 # What is refused: a system call, its number on x86-64 and on arm64 (-: not there).
 REFUSED = """
@@ -68,7 +69,7 @@ ALLOW, NOTHING, NOT_PERMITTED, NOT_KNOWN = 0x7FFF0000, 0x00050000, 0x00050001, 0
 # Where the number, the processor and the halves of the arguments stand.
 NUMBER, PROCESSOR, ARGUMENT = 0, 4, 16
 THREAD, NAMESPACES = 0x00010000, 0x7E020000  # of clone: no process of its own; a world of its own
-NO_NEW_PRIVILEGES, SET_FILTER, FILTER, END_WITH_PARENT = 38, 22, 2, 1  # of prctl
+SET_FILTER, FILTER, END_WITH_PARENT = 22, 2, 1  # of prctl
 KILL = 9
 CAPABILITIES = 0x20080522  # the version of capset's arguments
 KEPT = 0b110, 0b010, 0  # to read files whatever their permissions: those that landlock leaves
@@ -104,14 +105,8 @@ def program(machine: str, own: int) -> list[Instruction]:
         "tgkill": itself,
         "prlimit64": [*reading, allow, refuse],
     }
-    lines: list[Instruction] = [
-        (LOAD, 0, 0, PROCESSOR),
-        (EQUAL, 1, 0, processor),
-        refuse,
-        (LOAD, 0, 0, NUMBER),
-        (AT_LEAST, 0, 1, OTHER_NUMBERS),
-        refuse,
-    ]
+    lines: list[Instruction] = [(LOAD, 0, 0, PROCESSOR), (EQUAL, 1, 0, processor), refuse]
+    lines += [(LOAD, 0, 0, NUMBER), (AT_LEAST, 0, 1, OTHER_NUMBERS), refuse]
     lines += [(AT_LEAST, 0, 1, NEWEST + 1), (RETURN, 0, 0, NOT_KNOWN)]
     for number in numbers(REFUSED, column).values():
         lines += [(EQUAL, 0, 1, number), refuse]
@@ -124,24 +119,18 @@ def program(machine: str, own: int) -> list[Instruction]:
 
 def refuse_calls() -> bool:
     """Put up the wall around this process; whether it stands."""
-    if sys.platform != "linux":
+    system = c_library()
+    if system is None or os.uname().machine not in PROCESSORS or calcsize("P") != 8:
         return False
-    machine = os.uname().machine
-    if machine not in PROCESSORS or calcsize("P") != 8:
-        return False
-    try:
-        from ctypes import CDLL, addressof, create_string_buffer
-    except ImportError:  # Python can be built without
-        return False
-    lines = program(machine, os.getpid())
+    from ctypes import addressof, create_string_buffer
+
+    lines = program(os.uname().machine, os.getpid())
     content = create_string_buffer(b"".join(pack("=HBBI", *line) for line in lines))
-    system = CDLL(None)
     system.prctl(END_WITH_PARENT, KILL, 0, 0, 0)
     for kept in KEPT:  # as much of it as there is
         if system.capset(pack("=Ii", CAPABILITIES, 0), pack("=6I", kept, kept, 0, 0, 0, 0)) == 0:
             break
+    shut = system.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
     # struct sock_fprog: how many instructions, and where they are
-    return bool(
-        system.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
-        and system.prctl(SET_FILTER, FILTER, pack("@HP", len(lines), addressof(content))) == 0
-    )
+    filters = pack("@HP", len(lines), addressof(content))
+    return bool(shut and system.prctl(SET_FILTER, FILTER, filters) == 0)

@@ -13,13 +13,12 @@ import gc
 import linecache
 import os
 import sys
-from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
+from importlib.machinery import FileFinder, SourceFileLoader
 from os.path import abspath, dirname
 from types import ModuleType
-from typing import Any
 
 HERE = dirname(abspath(__file__))
-PACKAGE = "grader"
+PACKAGE = "grader"  # the files of this folder, which are not npppo here
 
 
 class Loader(SourceFileLoader):
@@ -30,35 +29,25 @@ class Loader(SourceFileLoader):
         super().exec_module(module)
 
 
-class Finder:
-    """Finds the files of this folder as a package that is not npppo."""
-
-    files = FileFinder(HERE, (Loader, [".py"]))
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return self.files.find_spec(name) if name.startswith(f"{PACKAGE}.") else None
-
-
 def main(numpy: str, socket: str = "") -> None:
     standard = [path for path in sys.path if path != HERE]
     package = ModuleType(PACKAGE)
     package.__path__ = [HERE]
     sys.modules[PACKAGE] = package
-    finder = Finder()
-    sys.meta_path.insert(0, finder)
+    sys.path_importer_cache[HERE] = FileFinder(HERE, (Loader, [".py"]))
     sys.path[:] = [*standard, numpy]
-    from grader import worker  # type: ignore[import-not-found]
+    from grader import guard, worker  # type: ignore[import-not-found]
 
     sys.path[:] = standard
-    sys.path_importer_cache.pop(numpy, None)  # it knows what else is installed there
-    sys.meta_path.remove(finder)
+    for path in (HERE, numpy):  # whose finders know what else is there
+        sys.path_importer_cache.pop(path, None)
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         file = getattr(sys.modules.pop(name), "__file__", __file__)
         linecache.cache[file] = (0, None, [], file)  # tracebacks pass through what nobody may read
+    places = guard.look_around(standard)
     if socket:
-        worker.look_around(standard)
         become_a_fork(int(socket))
-    worker.main(standard)
+    worker.main(places)
 
 
 def become_a_fork(descriptor: int) -> None:
@@ -69,28 +58,24 @@ def become_a_fork(descriptor: int) -> None:
     gc.collect()
     gc.freeze()  # so that no worker copies what it only looks through
     while True:
-        data, ancillary, _, _ = sock.recvmsg(1 << 13, CMSG_LEN(12))
+        data, ancillary, _, _ = sock.recvmsg(64, CMSG_LEN(12))
         if not data:
             os._exit(0)
-        number, what, text = os.fsdecode(data).split(" ", 2)
-        if what == "wait":
-            pid, status = os.waitpid(int(text), os.WNOHANG)
+        number, pid = map(int, data.split())
+        if pid != 0:
+            pid, status = os.waitpid(pid, os.WNOHANG)
             sock.send(f"{number} {status if pid else ''}".encode())
             continue
-        ends = [int.from_bytes(ancillary[0][2][i : i + 4], sys.byteorder) for i in (0, 4, 8)]
         pid = os.fork()
-        if pid == 0:
-            sock.close()
-        else:
+        if pid != 0:
             sock.send(f"{number} {pid}".encode())
-        for stream, end in enumerate(ends):
+        for stream, end in enumerate(memoryview(ancillary[0][2]).cast("i")):
             if pid == 0:
                 os.dup2(end, stream)
             os.close(end)
         if pid == 0:
+            sock.close()
             os.setsid()
-            os.chdir(text)
-            os.environ.update(dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), text))
             return
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy import absolute, errstate, exp, log, ndarray
 
-from .codec import ASK, DEPTH, elements, pack, unpack
+from .codec import ASK, DEPTH, Unfit, elements, pack, unpack
 
 ASKS = 1000  # questions in one call
 
@@ -27,6 +27,9 @@ ALONE = object()  # in place of a cache, where there is none
 signature_of, this_thread = inspect.signature, threading.get_ident
 
 Ask = Callable[[str, bytes], Any]  # the right result of a function, on arguments in bytes
+Space = dict[str, Any]  # what is in a module
+Place = tuple[Any, str, Any]  # where something is kept: in what, under which name; and it
+Proxies = dict[int, tuple[Any, Callable[..., Any]]]  # by identity: a function and its proxy
 
 
 class Substitution:
@@ -43,126 +46,91 @@ class Substitution:
     """
 
     def __init__(
-        self,
-        space: dict[str, Any],
-        names: Sequence[str],
-        parts: Sequence[str],
-        called: str,
-        asked_of: Ask,
+        self, space: Space, names: Sequence[str], parts: Sequence[str], called: str, asked_of: Ask
     ) -> None:
         self.space, self.names, self.asked_of = space, names, asked_of
         # A backward that asked its own forward could differentiate the answers.
         self.parts = [part for part in parts if f"{part}_backward" != called]
-        self.undo: list[tuple[Any, str, Any]] = []
-        self.caches: dict[tuple[str, int], tuple[Any, bytes | None]] = {}
-        self.likenesses: dict[tuple[str, bytes], bytes | None] = {}
+        self.undo: list[Place] = []
+        # The arguments in bytes that a cache of a function belongs to, by the cache's identity and
+        # by its content; None where there are several.
+        self.origins: dict[tuple[str, int | bytes], bytes | None] = {}
+        self.caches: list[Any] = []  # alive, so that each keeps its identity
         self.busy: set[str] = set()  # whose own functions are running, to make their caches
         self.asked = 0
         self.thread = this_thread()
 
     def __enter__(self) -> Substitution:
-        proxies: dict[int, tuple[Any, Callable[..., Any]]] = {}
+        proxies: Proxies = {}
         for name in self.parts:
             real = self.space.get(name)
             if callable(real):
                 proxies[id(underlying(real))] = real, self.proxy(name, real)
-        for table, stand_in in self.tables(proxies) if proxies else ():
-            self.undo.append(table)
-            put(*table[:2], stand_in)
         for owner, key, value in list(self.places()) if proxies else ():
-            real, proxy = proxies.get(id(underlying(value)), (None, None))
-            if proxy is not None:
+            new = with_proxies(value, proxies)
+            if new is not value:
                 self.undo.append((owner, key, value))
-                put(owner, key, in_the_manner_of(value, real, proxy, isinstance(owner, dict)))
+                put(owner, key, new)
         return self
 
     def __exit__(self, *error: object) -> None:
-        for owner, key, value in reversed(self.undo):
-            put(owner, key, value)
+        for place in reversed(self.undo):
+            put(*place)
 
-    def tables(self, proxies: dict[int, Any]) -> list[tuple[tuple[Any, str, Any], Any]]:
-        """Tables of functions, default arguments and closures that hold one to be replaced, and
-        what takes their place."""
-        found: list[tuple[Any, str, Any]] = []
-        for owner, key, value in list(self.places()):
-            if type(value) in (dict, list, tuple):
-                found.append((owner, key, value))
-            function = underlying(value)
-            if type(function) is FunctionType:
-                found.append((function, "__defaults__", function.__defaults__))
-                for cell in function.__closure__ or ():
-                    with contextlib.suppress(ValueError):  # an empty one
-                        found.append((cell, "cell_contents", cell.cell_contents))
-        exchanged = [(place, with_proxies(place[2], proxies, 0)) for place in found]
-        return [(place, new) for place, new in exchanged if new is not place[2]]
-
-    def places(self) -> Iterator[tuple[Any, str, Any]]:
-        """Where the submission keeps functions: its module, and its classes."""
-        classes = []
-        for key, value in list(self.space.items()):
-            yield self.space, key, value
-            if issubclass(type(value), type) and value not in classes:
-                classes.append(value)
-        for owner in classes:
-            members = type.__dict__["__dict__"].__get__(owner)
-            if members.get("__module__") == "submission":
-                for key, value in members.items():
-                    yield owner, key, value
+    def places(self) -> Iterator[Place]:
+        """Where the submission keeps functions: its module, its classes, and the default arguments
+        and closures of functions there."""
+        tables: list[tuple[Any, Any]] = [(self.space, list(self.space.items()))]
+        for value in dict(self.space).values():
+            if issubclass(type(value), type):
+                members = type.__dict__["__dict__"].__get__(value)
+                if members.get("__module__") == "submission":
+                    tables.append((value, list(members.items())))
+        for owner, members in tables:
+            for key, value in members:
+                yield owner, key, value
+                function = underlying(value)
+                if type(function) is FunctionType:
+                    yield function, "__defaults__", function.__defaults__
+                    for cell in function.__closure__ or ():
+                        with contextlib.suppress(ValueError):  # an empty one
+                            yield cell, "cell_contents", cell.cell_contents
 
     def proxy(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        if name.endswith("_backward"):
-            return self.backward_proxy(name, real)
-        return self.forward_proxy(name, real)
+        answer = self.backward if name.endswith("_backward") else self.forward
 
-    def forward_proxy(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def forward(*args: Any, **named: Any) -> Any:
-            if self.passes(name):
-                return real(*args, **named)
-            try:
-                content = pack(positional(real, args, named), ASK, strict=True)
-                answer = self.ask(name, content)
-            except (ValueError, TypeError):
-                return real(*args, **named)
-            if f"{name}_backward" not in self.names:
-                return answer
-            cache = self.cache_from(name, real, content, answer)
-            if cache is ALONE:  # the student's callers expect no cache
-                return answer
-            _, other = self.caches.get((name, id(cache)), (cache, content))
-            # One object for two calls, None say, does not tell which of them it belongs to.
-            self.caches[name, id(cache)] = cache, content if other == content else None
-            with contextlib.suppress(ValueError):
-                likeness = name, pack(cache, ASK, strict=True)
-                same = self.likenesses.get(likeness, content) == content
-                self.likenesses[likeness] = content if same else None
-            return answer, cache
-
-        return forward
-
-    def backward_proxy(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def backward(*args: Any, **named: Any) -> Any:
-            if self.passes(name):
-                return real(*args, **named)
-            try:
-                dout, cache = positional(real, args, named)
-                content = self.origin(name.removesuffix("_backward"), cache)
-                if content is not None:
-                    return self.ask(name, pack((dout, *unpack(content)), ASK, strict=True))
-            except (ValueError, TypeError):
-                pass
+        def stand_in(*args: Any, **named: Any) -> Any:
+            if name not in self.busy and self.asked < ASKS and this_thread() == self.thread:
+                try:
+                    return answer(name, real, positional(real, args, named))
+                except (ValueError, TypeError):
+                    pass
             return real(*args, **named)
 
-        return backward
+        return stand_in
 
-    def origin(self, name: str, cache: Any) -> bytes | None:
-        """The arguments that a cache belongs to, also where the student put together a new one."""
-        _, content = self.caches.get((name, id(cache)), (None, None))
-        if content is None:
-            content = self.likenesses.get((name, pack(cache, ASK, strict=True)))
-        return content
+    def forward(self, name: str, real: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        content = pack(args, ASK, strict=True)
+        answer = self.ask(name, content)
+        if f"{name}_backward" not in self.names:
+            return answer
+        cache = self.cache_from(name, real, content, answer)
+        if cache is ALONE:  # the student's callers expect no cache
+            return answer
+        self.caches.append(cache)
+        for key in keys(name, cache):
+            # One object for two calls, None say, does not tell which of them it belongs to.
+            same = self.origins.get(key, content) == content
+            self.origins[key] = content if same else None
+        return answer, cache
 
-    def passes(self, name: str) -> bool:
-        return name in self.busy or self.asked >= ASKS or this_thread() != self.thread
+    def backward(self, name: str, real: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        dout, cache = args
+        for key in keys(name.removesuffix("_backward"), cache):
+            content = self.origins.get(key)
+            if content is not None:
+                return self.ask(name, pack((dout, *unpack(content)), ASK, strict=True))
+        raise Unfit
 
     def ask(self, name: str, content: bytes) -> Any:
         self.asked += 1
@@ -181,13 +149,21 @@ class Substitution:
         finally:
             self.busy.discard(name)
 
-    def mended(self, name: str, out: Any, cache: Any, content: bytes) -> Any:
+    def mended(self, name: str, out: Any, cache: Any, args: tuple[Any, ...]) -> Any:
         """The cache of a forward function with the right result where its own, wrong one stood."""
         try:
-            right = self.ask(name, content)
+            right = self.ask(name, pack(args))
         except ValueError:
             return cache
         return exchanged(cache, out, right)
+
+
+def keys(name: str, cache: Any) -> Iterator[tuple[str, int | bytes]]:
+    """By the content is known what the student put together anew."""
+    yield name, id(cache)
+    with contextlib.suppress(ValueError):
+        content = pack(cache, ASK, strict=True)
+        yield name, content
 
 
 def exchanged(cache: Any, wrong: Any, right: Any) -> Any:
@@ -234,20 +210,7 @@ def positional(real: Callable[..., Any], args: tuple[Any, ...], named: Any) -> t
     return bound.args
 
 
-def in_the_manner_of(value: Any, real: Any, proxy: Any, in_module: bool) -> Any:
-    """The proxy, to be put where `value` is: there it may be handed `self` or the class first."""
-
-    def method(first: Any, *args: Any, **named: Any) -> Any:
-        return proxy(*args, **named)
-
-    if type(value) is classmethod:
-        return classmethod(method)
-    if type(value) is staticmethod:
-        return staticmethod(proxy)
-    return method if type(real) is MethodType and not in_module else proxy
-
-
-def with_proxies(tree: Any, proxies: dict[int, Any], depth: int) -> Any:
+def with_proxies(tree: Any, proxies: Proxies, depth: int = 0) -> Any:
     """The tree with proxies in the place of functions; the very same one if there are none."""
     if type(tree) in (dict, list, tuple) and depth < DEPTH:
         old = list(tree.values()) if type(tree) is dict else list(tree)
@@ -255,8 +218,19 @@ def with_proxies(tree: Any, proxies: dict[int, Any], depth: int) -> Any:
         if all(a is b for a, b in zip(old, new, strict=True)):
             return tree
         return dict(zip(tree, new, strict=True)) if type(tree) is dict else type(tree)(new)
-    _, proxy = proxies.get(id(underlying(tree)), (None, None))
-    return tree if proxy is None else proxy
+    real, proxy = proxies.get(id(underlying(tree)), (None, None))
+    if proxy is None:
+        return tree
+
+    def method(first: Any, *args: Any, **named: Any) -> Any:
+        return proxy(*args, **named)
+
+    if type(tree) is classmethod:
+        return classmethod(method)
+    if type(tree) is staticmethod:
+        return staticmethod(proxy)
+    # What is called as a method, and stands in its class, is handed `self` first.
+    return method if type(real) is MethodType and type(tree) is not MethodType else proxy
 
 
 def put(owner: Any, key: str, value: Any) -> None:
