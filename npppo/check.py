@@ -35,12 +35,7 @@ import numpy as np
 
 from .formulas.shapes import Array
 
-__all__ = [
-    "GradientResult",
-    "check_gradient",
-    "assert_gradient",
-    "format_table",
-]
+__all__ = ["GradientResult", "check_gradient", "assert_gradient", "format_table"]
 
 EPSILON = float(np.finfo(np.float64).eps)  # 2e-16
 
@@ -111,16 +106,14 @@ def check_gradient(
     faults = _misconduct(probe, dout)
     names = [] if "gradients" in faults else list(probe.arrays())
 
-    function = function or _name(forward)
     results = []
-    for name in names:
-        complex_error, central_error, message = _compare(probe, name, dout)
-        message = "; ".join(filter(None, [faults.pop(name, ""), message]))
-        results.append(
-            GradientResult(function, name, complex_error, central_error, not message, message)
-        )
-    for name, message in faults.items():
-        results.append(GradientResult(function, name, np.nan, np.nan, False, message))
+    for name in dict.fromkeys([*names, *faults]):
+        by_step, by_difference, wrong = np.nan, np.nan, ""
+        if name in names:
+            by_step, by_difference, wrong = _compare(probe, name, dout)
+        message = "; ".join(filter(None, [faults.get(name, ""), wrong]))
+        result = (function or _name(forward), name, by_step, by_difference, not message, message)
+        results.append(GradientResult(*result))
     return results
 
 
@@ -202,13 +195,10 @@ class _Probe:
             out, _ = self.forward(*point.values())
         return np.array(out)
 
-    def gradients(self, dout: Array) -> dict[str, Array]:
-        _, cache = self.forward(*self.point().values())
-        return self.pulled_back(dout, cache)
-
-    def pulled_back(self, dout: Array, cache: Any) -> dict[str, Array]:
-        """What the backward returns, under the names of `arrays`."""
-        returned = self.backward(dout[()], cache)  # dout[()] is a number where dout is 0-d
+    def gradients(self, dout: Array, *cache: Any) -> dict[str, Array]:
+        """What the backward returns, of this cache or a fresh one, under the names of `arrays`."""
+        cache = cache or self.forward(*self.point().values())[1:]
+        returned = self.backward(dout[()], *cache)  # dout[()] is a number where dout is 0-d
         first, *others = [self.given[name] for name in self.wrt]
         got, expected = _flat({"": returned}), _flat({"": (first, *others) if others else first})
         if list(got) != list(expected):
@@ -233,13 +223,13 @@ def _misconduct(probe: _Probe, dout: Array) -> dict[str, str]:
     _, cache = probe.forward(*point.values())
     faults = dict.fromkeys(_changed(point, probe.point()), in_forward)
     try:
-        first = probe.pulled_back(lent, cache)
+        first = probe.gradients(lent, cache)
     except _WrongGradients as error:
         return {**faults, "gradients": str(error)}
     changed = _changed({**point, "dout": lent}, {**probe.point(), "dout": dout})
     faults = {**dict.fromkeys(changed, in_backward), **faults}
     try:
-        second = probe.pulled_back(dout.copy(), cache)
+        second = probe.gradients(dout.copy(), cache)
         same = not any(_error(second[name], first[name]) > COMPLEX_STEP_BAR for name in first)
     except Exception:  # such as a pop from a list that the first call has emptied
         same = False
@@ -248,8 +238,8 @@ def _misconduct(probe: _Probe, dout: Array) -> dict[str, str]:
 
 def _changed(point: dict[str, Any], original: dict[str, Any]) -> list[str]:
     now, then = _flat(point), _flat(original)
-    arrays = [name for name, value in then.items() if isinstance(value, np.ndarray)]
-    return [k for k in arrays if k not in now or not np.array_equal(now[k], then[k])]
+    arrays = {name: value for name, value in then.items() if isinstance(value, np.ndarray)}
+    return [k for k, x in arrays.items() if k not in now or not np.array_equal(now[k], x)]
 
 
 def _flat(tree: dict[str, Any]) -> dict[str, Any]:
@@ -332,6 +322,14 @@ def _error(yours: Array, expected: Array) -> float:
         return float(np.abs(yours - expected).max(initial=0) / largest) if largest else np.nan
 
 
+def _close(yours: Array, expected: Array) -> bool:
+    return _error(yours, expected) <= COMPLEX_STEP_BAR
+
+
+def _is_transpose(yours: Array, expected: Array) -> bool:
+    return yours.shape == expected.shape[::-1] and _close(yours.T, expected)
+
+
 def _is_rounded_zero(gradient: Array, x: Array, terms: Array) -> bool:
     """Whether rounding in the terms of <dout, out> could be taken for a gradient of this size."""
     h = CENTRAL_STEP * max(1.0, np.abs(x).max(initial=0))
@@ -341,7 +339,7 @@ def _is_rounded_zero(gradient: Array, x: Array, terms: Array) -> bool:
 
 def _wrong_shape(name: str, yours: Array, expected: Array) -> str:
     hint = ""
-    if yours.shape == expected.shape[::-1] and _error(yours.T, expected) <= COMPLEX_STEP_BAR:
+    if _is_transpose(yours, expected):
         hint = ": it is the transpose of the right one"
     elif yours.size == expected.size and np.allclose(yours.ravel(), expected.ravel()):
         hint = ": the numbers are right, the axes are not"
@@ -363,20 +361,16 @@ def _wrong_values(probe: _Probe, name: str, yours: Array, expected: Array) -> st
 
 def _hint(probe: _Probe, name: str, yours: Array, expected: Array) -> str:
     """What may have gone wrong, judging from how the gradient differs from the right one."""
-
-    def close(a: Array, b: Array) -> bool:
-        return _error(a, b) <= COMPLEX_STEP_BAR
-
     if not yours.any():
         return "it is 0 everywhere"
 
     ones = np.ones_like(probe.out())
     for_ones = complex_step(partial(probe.out, name), probe.arrays()[name], ones)
-    if close(probe.gradients(ones)[name], for_ones):
+    if _close(probe.gradients(ones)[name], for_ones):
         return "it is right for a dout of ones only; is dout used, entry by entry?"
 
     factor = (yours * expected).sum() / (expected * expected).sum()
-    if close(yours, factor * expected):
+    if _close(yours, factor * expected):
         rows = next((len(a) for a in _flat(probe.given).values() if np.ndim(a)), 1)
         known = {
             "the sign is flipped": -1,
@@ -388,7 +382,7 @@ def _hint(probe: _Probe, name: str, yours: Array, expected: Array) -> str:
         reasons = [why for why, k in known.items() if abs(factor / k - 1) <= COMPLEX_STEP_BAR]
         return " or ".join(reasons) or f"every entry is {factor:.12g} times the right one"
 
-    if yours.shape == expected.shape[::-1] and close(yours.T, expected):
+    if _is_transpose(yours, expected):
         return "it is the transpose of the right one"
 
     if yours.ndim and yours.shape[-1] > 1:

@@ -98,8 +98,7 @@ def naming(function: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
 def converted(given: Mapping[str, Any], specification: Specification) -> dict[str, Any]:
     """The arguments as the formula wants them: one floating dtype, bools, Python numbers."""
-    result = dict(given)
-    kinds = specification.arguments
+    result, kinds, letters = dict(given), specification.arguments, specification.letters
     for name, kind in kinds.items():
         if kind == "":
             result[name] = number(name, given[name])
@@ -113,14 +112,12 @@ def converted(given: Mapping[str, Any], specification: Specification) -> dict[st
             result[name] = endomorphism(name, given[name])
         elif kind == "arrays":
             result[name] = [floats([array])[0] for array in given[name]]
-    letters = specification.letters
     plain = [name for name, kind in kinds.items() if kind in ("*", letters.get(name))]
     stacks = [name for name, kind in kinds.items() if kind == "layers"]
     in_stacks = [array for name in stacks for layer in given[name] for array in layer]
     arrays = iter(floats([*(given[name] for name in plain), *in_stacks]))
     result |= {name: next(arrays) for name in plain}
-    result |= {name: [(next(arrays), next(arrays)) for _ in given[name]] for name in stacks}
-    return result
+    return result | {name: [(next(arrays), next(arrays)) for _ in given[name]] for name in stacks}
 
 
 def endomorphism(name: str, function: Callable[[Array], ArrayLike]) -> Callable[[Array], Array]:
@@ -177,13 +174,11 @@ class Lengths:
         """Raise ValueError unless the array has the shape of the letters; learn the new ones."""
         here = f"beside {name} of shape {array.shape}"
         self.first = self.first or here
-        known = [self.known.get(letter) for letter in letters]
-        if array.ndim == len(letters) and all(
-            n is None or n == length for n, length in zip(known, array.shape, strict=True)
-        ):
-            for letter, length in zip(letters, array.shape, strict=True):
-                self.known.setdefault(letter, length)
-                self.beside.setdefault(letter, here)
+        lengths = dict(zip(letters, array.shape, strict=False))
+        # where two agree on what both hold, it does not matter which comes first
+        if array.ndim == len(letters) and lengths | self.known == self.known | lengths:
+            self.known = lengths | self.known
+            self.beside = dict.fromkeys(letters, here) | self.beside
             return
         fixed = [letter for letter in letters if letter in self.known]
         wanted = [str(self.known.get(letter, letter)) for letter in letters]

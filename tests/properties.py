@@ -13,6 +13,8 @@ import tolerances
 from hypothesis import Phase, given, settings
 from strategies import CALLS, DIFFERENTIABLE, away_from_zero
 
+from npppo import check
+
 # Name of a contract function -> its properties. Two kinds hold for all functions alike, and take
 # the name as another argument: "gradient" for those with a backward function, "manners" for all.
 PROPERTIES = defaultdict(list)
@@ -103,41 +105,20 @@ def cotangent(rng, out):
 # Gradients
 
 
-def by_complex_step(f, x, step=tolerances.COMPLEX_STEP_SIZE):
+def by_complex_step(f, x, differentiate=check.complex_step):
     """df/dx for each entry of the arrays in x, for a real function f."""
-    x = map_leaves(lambda a: a.astype(complex), x)
 
-    def slope(leaf, i):
-        real = leaf[i]
-        leaf[i] = real + 1j * step
-        above = f(x)
-        leaf[i] = real
-        return np.imag(above) / step
+    def with_leaf(k, leaf):
+        others = iter([*leaves(x)[:k], leaf, *leaves(x)[k + 1 :]])
+        return f(map_leaves(lambda _: next(others), x))
 
-    return entry_by_entry(slope, x)
-
-
-def by_central_difference(f, x, step=tolerances.CENTRAL_DIFFERENCE_SIZE):
-    """As `by_complex_step`."""
-    x = map_leaves(np.copy, x)
-
-    def slope(leaf, i):
-        real = leaf[i]
-        leaf[i] = real + step
-        above = f(x)
-        leaf[i] = real - step
-        below = f(x)
-        leaf[i] = real
-        return (above - below) / (2 * step)
-
-    return entry_by_entry(slope, x)
-
-
-def entry_by_entry(slope, x):
     return [
-        np.array([slope(leaf, i) for i in np.ndindex(leaf.shape)]).reshape(leaf.shape)
-        for leaf in leaves(x)
+        differentiate(functools.partial(with_leaf, k), leaf.astype(float), 1.0)
+        for k, leaf in enumerate(leaves(x))
     ]
+
+
+by_central_difference = functools.partial(by_complex_step, differentiate=check.central_difference)
 
 
 def assert_gradient(api, name, args, rng, differentiate, tolerance):

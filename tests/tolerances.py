@@ -4,6 +4,8 @@ Inputs are of order one, so one number serves as relative and absolute tolerance
 was found by trying: a test that misses its tolerance has found a bug.
 """
 
+from npppo import check
+
 # float64 rounds each operation by 1.1e-16. A formula over our batches (at most 8 x 8 numbers) is
 # fewer than 1000 operations, and loses at most a digit or two to cancellation.
 EXACT = 1e-12
@@ -12,15 +14,9 @@ EXACT = 1e-12
 # inside a matrix product may change.
 REORDERED = 1e-13
 
-# Im f(x + ih) / h subtracts nothing: its error is h^2 = 1e-60, hence that of f alone.
-COMPLEX_STEP = 1e-12
-COMPLEX_STEP_SIZE = 1e-30
-
-# (f(x + h) - f(x - h)) / 2h errs by h^2 f'''/6 in truncation and by 1.1e-16 f/h in rounding. At
-# h = 6e-6, the cube root of 2.2e-16, both are about 2e-11; f, f''' and the length of the sums
-# may still be some thousand times what they are for exp at 0.
-CENTRAL_DIFFERENCE = 1e-7
-CENTRAL_DIFFERENCE_SIZE = 6e-6
+# The gradient checker says why.
+COMPLEX_STEP, COMPLEX_STEP_SIZE = check.COMPLEX_STEP_BAR, check.COMPLEX_STEP
+CENTRAL_DIFFERENCE, CENTRAL_DIFFERENCE_SIZE = check.CENTRAL_BAR, check.CENTRAL_STEP
 
 # A gradient this small would pass the checks above whatever its formula.
 SMALLEST_GRADIENT = 1e-4

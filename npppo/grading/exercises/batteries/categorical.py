@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from ....formulas.categorical import softmax
 from ..exercise import Array, Battery, Case
-from .drawing import FLOAT32, Draw, Generator, away_from_zero, backward, one_a_row
+from .drawing import Args, Generator, away_from_zero
+from .tables import FLOAT32, Table, backward, battery, completed, each
 
-Rows = list[tuple[str, Array]]  # (stratum, logits), ...
-
-UNEQUAL = [(4, 3), (2, 5)]
+RARE, CERTAIN, EXTREME = "rare actions", "certain actions", "logits of any size"
+EDGES = frozenset([CERTAIN, EXTREME])
+NEVER = -10000.0  # the logit of an action that is impossible
 
 
 def distinct(rng: Generator, N: int, A: int) -> Array:
@@ -39,57 +39,48 @@ def lone(rng: Generator, A: int, below: float) -> Array:
     return logits
 
 
-ORDINARY = {"ordinary logits": 6.0, "as many rows as actions": 2.0, "one row": 0.5}
-LARGE = {"large logits": 1.0, "large differences": 1.0, FLOAT32: 0.5}
-RARE = {"rare actions": 1.0}
-CERTAIN, EXTREME = "certain actions", "logits of any size"
-LOGITS = ORDINARY | LARGE
+def about(rng: Generator, A: int, *levels: float) -> Array:
+    """A row of logits about each level."""
+    return rng.permutation(levels)[:, None] + quarters(rng, len(levels), A)
 
 
-def moderate(rng: Generator) -> Rows:
-    return [
-        *[("ordinary logits", distinct(rng, *shape)) for shape in UNEQUAL],
-        *[("as many rows as actions", distinct(rng, n, n)) for n in (3, 4)],
-        ("one row", distinct(rng, 1, 4)),
-    ]
-
-
-def large(rng: Generator) -> Rows:
-    levels = rng.permutation([-5000.0, 0.0, 5000.0])[:, None]  # (3, 1)
-    return [
-        ("large logits", rng.integers(9000, 12000) + quarters(rng, 3, 3)),
-        ("large logits", -rng.integers(9000, 12000) + quarters(rng, 3, 4)),
-        ("large logits", levels + quarters(rng, 3, 4)),
-        *[("large differences", lone(rng, 4, below)) for below in (300.0, 720.0, 10000.0)],
-        ("large differences", lone(rng, 14, 800.0)),
-        (FLOAT32, distinct(rng, 4, 3).astype(np.float32)),
-    ]
-
-
-def rare(rng: Generator) -> Rows:
+def rare(rng: Generator) -> Array:
     """Probabilities from 1e-5 to 1e-30, on either side of what is added to be safe."""
     below = [-11.5, -14.5, -17.0, -19.0, -21.5, -24.5, -28.5, -33.0, -36.0, -46.0, -66.0, 0.0]
     logits = rng.permuted(np.array(below).reshape(4, 3), axis=0)  # (4, 3)
     likely = rng.integers(2, size=4)
-    return [("rare actions", np.insert(logits, 3 * likely, quarters(rng, 1, 4)[0], axis=1))]
+    return np.insert(logits, 3 * likely, quarters(rng, 1, 4)[0], axis=1)  # (4, 4)
 
 
-def certain(rng: Generator) -> Rows:
+def certain(rng: Generator) -> Array:
     """One action so far above the others that its probability is 1 to the last bit."""
-    logits = [quarters(rng, 1, 4) - 12000.0 for _ in range(2)]  # (1, 4)
-    for row in logits:
-        row[0, rng.integers(4)] += 12000.0
-    return [(CERTAIN, row) for row in logits]
+    logits = quarters(rng, 1, 4) - 12000.0  # (1, 4)
+    logits[0, rng.integers(4)] += 12000.0
+    return logits
 
 
-def extreme(rng: Generator) -> Rows:
+def extreme(rng: Generator, huge: float, dtype: type) -> Array:
     """The largest numbers there are, beside others that are ordinary."""
-    rows = []
-    for dtype, huge in ((np.float64, 1e308), (np.float32, 3e38)):
-        logits = quarters(rng, 3, 4)  # (3, 4)
-        logits[int(rng.integers(3))] = rng.permutation([huge, -huge, -huge / 2, -huge])
-        rows.append((EXTREME, logits.astype(dtype)))
-    return rows
+    logits = quarters(rng, 3, 4)  # (3, 4)
+    logits[int(rng.integers(3))] = rng.permutation([huge, -huge, -huge / 2, -huge])
+    return logits.astype(dtype)
+
+
+LEVELS = (3, *3 * [1e4]), (4, *3 * [-1e4]), (4, -5000.0, 0.0, 5000.0)
+LARGE: Table = {
+    ("large logits", 1): each(about, *LEVELS),
+    ("large differences", 1): each(lone, (4, 300.0), (4, 720.0), (4, 10000.0), (14, 800.0)),
+}
+LOGITS: Table = {
+    ("ordinary logits", 6): each(distinct, (4, 3), (2, 5)),
+    ("as many rows as actions", 2): each(distinct, (3, 3), (4, 4)),
+    ("one row", 0.5): each(distinct, (1, 4)),
+    **LARGE,
+    (FLOAT32, 0.5): each(distinct, (4, 3)),
+}
+WITH_RARE: Table = LOGITS | {(RARE, 1): [rare]}
+OF_CERTAIN: Table = {(CERTAIN, 0.25): [certain, certain]}
+OF_EXTREME: Table = {(EXTREME, 0.25): each(extreme, (1e308, np.float64), (3e38, np.float32))}
 
 
 def certain_logarithms(case: Case, result: Any) -> Any:
@@ -103,7 +94,7 @@ def rare_in_logarithms(case: Case, result: Any) -> Any:
     """Probabilities, the rare ones by their size relative to the right one."""
     if case.stratum == CERTAIN:
         return certain_logarithms(case, np.asarray(result, np.float64) - 1)
-    if case.stratum not in RARE:
+    if case.stratum != RARE:
         return result
     p = np.asarray(result, np.float64)
     if (p <= 0).any():
@@ -111,139 +102,79 @@ def rare_in_logarithms(case: Case, result: Any) -> Any:
     return np.log(p)
 
 
-def of_rows(*sources: Callable[[Generator], Rows]) -> Draw:
-    def draw(rng: Generator) -> list[Case]:
-        return [Case(name, (logits,)) for source in sources for name, logits in source(rng)]
-
-    return draw
-
-
-def like_logits(rng: Generator, cases: list[Case]) -> list[Array]:
-    """A gradient of a result that has the logits' shape, for each case."""
-    logits = [case.args[0] for case in cases]
-    return [away_from_zero(rng, *x.shape, most=1.5).astype(x.dtype) for x in logits]
-
-
-def with_one_hots(battery: Battery, share: float) -> Battery:
-    def draw(rng: Generator) -> list[Case]:
-        cases = battery.draw(rng)
-        for N, A in UNEQUAL:
-            dout = np.eye(A)[rng.integers(A, size=N)]  # (N, A)
-            cases.append(Case("one-hot cotangents", (distinct(rng, N, A),), dout))
-        return cases
-
-    return replace(battery, draw=draw, strata={**battery.strata, "one-hot cotangents": share})
+def taking(rng: Generator, stratum: str, logits: Array) -> Args:
+    """Actions: the likeliest, the rarest, or any in turn."""
+    N, A = logits.shape
+    if stratum in EDGES:
+        return logits, logits.argmax(axis=1)
+    if stratum in (RARE, "large differences"):
+        return logits, logits.argmin(axis=1)
+    if N == A:  # no two orders of these are alike
+        return logits, rng.permuted([0, *range(A - 1)])
+    return logits, rng.permutation(np.resize(rng.permutation(A), N))
 
 
-def log_prob(rng: Generator) -> list[Case]:
-    cases = []
-    for stratum, logits in moderate(rng) + large(rng) + rare(rng) + certain(rng) + extreme(rng):
-        N, A = logits.shape
-        actions = rng.permutation(np.resize(rng.permutation(A), N))
-        if stratum in (CERTAIN, EXTREME):
-            actions = logits.argmax(axis=1)
-        if stratum in ("rare actions", "large differences"):
-            actions = logits.argmin(axis=1)
-        cases.append(Case(stratum, (logits, actions)))
-    for n in (3, 4):  # no two orders of these are alike
-        actions = rng.permuted([0, *range(n - 1)])
-        cases.append(Case("as many rows as actions", (distinct(rng, n, n), actions)))
-    logits = rare(rng)[0][1]  # (4, 4)
-    return [*cases, Case("rare actions", (logits, np.argsort(logits, axis=1)[:, 1]))]
+def second_rarest(rng: Generator) -> Args:
+    logits = rare(rng)  # (4, 4)
+    return logits, np.argsort(logits, axis=1)[:, 1]
 
 
-def two_policies(rng: Generator) -> list[Case]:
-    """(old_logits, logits)"""
-    cases = []
-    for stratum, old in moderate(rng):
-        cases.append(Case(stratum, (old, distinct(rng, *old.shape))))
-    for stratum, old in large(rng):
-        change = quarters(rng, *old.shape).astype(old.dtype)  # (N, A)
-        if stratum == FLOAT32:  # far apart, so that little cancels
-            change *= 4
-        cases.append(Case(stratum, (old, old + change)))
-    for stratum, logits in rare(rng):
-        cases.append(Case(stratum, (quarters(rng, *logits.shape), logits)))
-    for stratum, old in extreme(rng):  # each policy is as sure of the same action
-        change = np.where(abs(old) < 100, quarters(rng, *old.shape).astype(old.dtype), -old / 8)
-        cases.append(Case(stratum, (old, old + change)))
-    lonely = lone(rng, 4, 800.0)  # (1, 4), an action that only the old policy takes
-    cases.append(Case("large differences", (quarters(rng, 1, 4), lonely)))
-    return cases
+def beside(rng: Generator, stratum: str, old: Array) -> Args:
+    """The logits of another policy."""
+    change = quarters(rng, *old.shape).astype(old.dtype)  # (N, A)
+    if stratum == RARE:  # of the new policy
+        return change, old
+    if stratum in (FLOAT32, EXTREME):  # far apart, so that little cancels
+        change *= 4
+    elif "large" not in stratum:
+        return old, distinct(rng, *old.shape)
+    # where there is an extreme, each policy is as sure of the same action
+    return old, old + np.where(abs(old) < 1e5, change, -old / 8)
 
 
-def fisher(rng: Generator) -> list[Case]:
-    cases = []
-    for stratum, logits in moderate(rng) + large(rng):
-        v = away_from_zero(rng, *logits.shape, most=1.5).astype(logits.dtype)
-        cases.append(Case(stratum, (logits, v)))
-    return cases
+def with_vector(rng: Generator, stratum: str, logits: Array) -> Args:
+    return logits, away_from_zero(rng, *logits.shape, most=1.5)
+
+
+def one_hots(rng: Generator, N: int, A: int) -> Array:
+    return np.eye(A)[rng.integers(A, size=N)]
 
 
 # Sampling
 
 
-def draws_of(rng: Generator, logits: Array, actions: Array) -> Array:
-    """A u for each row that draws the action, well inside its part of [0, 1): (N,)."""
+def drawing(rng: Generator, logits: Array, actions: Array) -> Args:
+    """With a u for each row that draws the action, well inside its part of [0, 1)."""
     p, _ = softmax(logits)  # (N, A)
     rows = np.arange(len(p))
     begin = p.cumsum(axis=1)[rows, actions] - p[rows, actions]  # (N,)
     into = rng.permutation(np.resize([0.04, 0.96, 0.5], len(p)))  # (N,), the part of it to go
-    u: Array = begin + into * p[rows, actions]
-    return u
+    return logits, begin + into * p[rows, actions]
 
 
-def sample(rng: Generator) -> list[Case]:
-    cases = []
-    for stratum, shape in [
-        *[("ordinary logits", shape) for shape in [(12, 3), (12, 4), (15, 5)]],
-        *[("as many rows as actions", (n, n)) for n in (3, 4, 5, 6)],
-        *[(FLOAT32, (12, 4))],
-    ]:
-        logits = distinct(rng, *shape)
-        actions = rng.permutation(np.resize(rng.permutation(shape[1]), shape[0]))
-        u = draws_of(rng, logits, actions)
-        if stratum == FLOAT32:
-            logits, u = logits.astype(np.float32), u.astype(np.float32)
-        cases.append(Case(stratum, (logits, u)))
-    for stratum, logits in large(rng)[:-1]:  # not action 0, which nan gives too
-        u = draws_of(rng, logits, 1 + logits[:, 1:].argmax(axis=1))
-        cases.append(Case(stratum, (logits, u)))
-    first = possible(rng, ["-xx", "--x", "x-x"])
-    last = possible(rng, ["xx-", "x--", "-x-"])
-    cases += [
-        Case("impossible actions", (first, np.zeros(3))),
-        Case("impossible actions", (first, draws_of(rng, first, np.full(3, 2)))),
-        Case("impossible actions", (last, rng.uniform(0.96, 0.99, 3))),
-        Case("u is 0", (distinct(rng, 3, 4), np.zeros(3))),
-        Case("u is 0", (possible(rng, ["xxxx", "-xxx", "--xx"]), np.zeros(3))),
-        *[
-            Case("u just below 1", just_below_one(rng, impossible, dtype))
-            for impossible in (0, 1, 2)
-            for dtype in (np.float32, np.float64)
-        ],
-        # in some of so many rows the sum falls short whichever way it is taken
-        Case("u just below 1", (one_impossible(rng), np.full(40, 1 - 2.0**-53))),
-    ]
-    return cases
+def drawing_any(rng: Generator, N: int, A: int) -> Args:
+    return drawing(rng, *taking(rng, "", distinct(rng, N, A)))
 
 
-NEVER = -10000.0
+def drawing_likely(rng: Generator, stratum: str, logits: Array) -> Args:
+    """Not action 0, which nan gives too."""
+    return drawing(rng, logits, 1 + logits[:, 1:].argmax(axis=1))
 
 
-def possible(rng: Generator, rows: list[str]) -> Array:
+def possible(rng: Generator, *rows: str) -> Array:
     """Logits by a picture, - for actions that are impossible; the rows in any order."""
     allowed = rng.permutation([[c == "x" for c in row] for row in rows])  # (N, A) bool
     return np.where(allowed, distinct(rng, *allowed.shape), NEVER)
 
 
-def one_impossible(rng: Generator) -> Array:
-    """Many rows of six or seven actions, and one more that is impossible."""
+def fallen_short(rng: Generator) -> Args:
+    """So many rows that the sum falls short in some whichever way it is taken, and one more action
+    that is impossible."""
     A = int(rng.integers(6, 8))
-    return np.insert(distinct(rng, 40, A), A, NEVER, axis=1)
+    return np.insert(distinct(rng, 40, A), A, NEVER, axis=1), np.full(40, 1 - 2.0**-53)
 
 
-def just_below_one(rng: Generator, impossible: int, dtype: type) -> tuple[Array, Array]:
+def just_below_one(rng: Generator, impossible: int, dtype: type) -> Args:
     """Two likely actions and between them rare ones, whose sum is rounded away bit by bit.
 
     The cumulative sum ends some rounding errors below 1, and u, the number before 1, is above.
@@ -260,58 +191,59 @@ def off_boundaries(logits: Array, u: Array) -> bool:
     return bool((np.abs(cdf - u[:, None]) > 1e-3).all())
 
 
-EDGES = frozenset([CERTAIN, EXTREME])
+SAMPLE: Table = {
+    ("ordinary logits", 5): each(drawing_any, (12, 3), (12, 4), (15, 5)),
+    ("as many rows as actions", 2): each(drawing_any, (3, 3), (4, 4), (5, 5), (6, 6)),
+    ("impossible actions", 1): [
+        lambda rng: (possible(rng, "-xx", "--x", "x-x"), np.zeros(3)),
+        lambda rng: drawing(rng, possible(rng, "-xx", "--x", "x-x"), np.full(3, 2)),
+        lambda rng: (possible(rng, "xx-", "x--", "-x-"), rng.uniform(0.96, 0.99, 3)),
+    ],
+    ("u is 0", 0.5): [
+        lambda rng: (distinct(rng, 3, 4), np.zeros(3)),
+        lambda rng: (possible(rng, "xxxx", "-xxx", "--xx"), np.zeros(3)),
+    ],
+    ("u just below 1", 0.5): each(just_below_one, *product((0, 1, 2), (np.float32, np.float64))),
+    ("u just below 1", 0): [fallen_short],
+    **completed(drawing_likely, {(name, 0.5): draws for (name, _), draws in LARGE.items()}),
+    (FLOAT32, 0.5): each(drawing_any, (12, 4)),
+}
+SECOND_RAREST: Table = {(RARE, 0): [second_rarest]}
+# an action that only the old policy takes
+GIVEN_UP: Table = {
+    ("large differences", 0): [lambda rng: (quarters(rng, 1, 4), lone(rng, 4, 800.0))],
+}
 PROBABILITIES = ("log_softmax", "softmax")
 
-both = of_rows(moderate, large)
-to_certain = of_rows(moderate, large, rare, certain)
-to_extreme = of_rows(moderate, large, extreme)
 
-SOFTMAX = Battery(
-    to_certain,
-    LOGITS | RARE | {CERTAIN: 0.25},
-    parts=("log_softmax",),
-    observe=rare_in_logarithms,
-    edges=EDGES,
-)
-LOG_SOFTMAX = replace(SOFTMAX, parts=("softmax",), observe=certain_logarithms)
-LOG_PROB = Battery(
-    log_prob,
-    LOGITS | RARE | {CERTAIN: 0.25, EXTREME: 0.25},
-    parts=PROBABILITIES,
-    observe=certain_logarithms,
-    edges=EDGES,
-)
-ENTROPY = Battery(to_extreme, LOGITS | {EXTREME: 0.25}, parts=PROBABILITIES, edges=EDGES)
-KL = Battery(
-    two_policies,
-    LOGITS | RARE | {EXTREME: 0.25},
-    parts=(*PROBABILITIES, "categorical_entropy"),
-    edges=EDGES,
-)
-SAMPLE = {
-    "ordinary logits": 5.0,
-    "as many rows as actions": 2.0,
-    "impossible actions": 1.0,
-    "u is 0": 0.5,
-    "u just below 1": 0.5,
-    "large logits": 0.5,
-    "large differences": 0.5,
-    FLOAT32: 0.5,
-}
-ORDINARY_BACKWARD = backward(Battery(both, LOGITS), like_logits)
+def with_one_hots(name: str, share: float) -> Battery:
+    """The backward's battery, in which some gradients pick one number of each row."""
+    one_hot = "one-hot cotangents"
+    table = LOGITS | {(one_hot, share): each(distinct, (4, 3), (2, 5))}
+    return backward(name, battery(table), {one_hot: one_hots})
+
 
 BATTERIES = {
-    "softmax": SOFTMAX,
-    "softmax_backward": with_one_hots(ORDINARY_BACKWARD, 0.5),
-    "log_softmax": LOG_SOFTMAX,
-    "log_softmax_backward": with_one_hots(ORDINARY_BACKWARD, 2.0),
-    "categorical_log_prob": LOG_PROB,
-    "categorical_log_prob_backward": backward(LOG_PROB, one_a_row),
-    "categorical_entropy": ENTROPY,
-    "categorical_entropy_backward": backward(ENTROPY, one_a_row, both),
-    "categorical_kl": KL,
-    "categorical_kl_backward": backward(KL, one_a_row),
-    "categorical_sample": Battery(sample, SAMPLE, off_boundaries, parts=PROBABILITIES),
-    "categorical_fisher": Battery(fisher, LOGITS, parts=PROBABILITIES),
+    "softmax": battery(
+        WITH_RARE | OF_CERTAIN, parts=("log_softmax",), observe=rare_in_logarithms, edges=EDGES
+    ),
+    "softmax_backward": with_one_hots("softmax", 0.5),
+    "log_softmax": battery(
+        WITH_RARE | OF_CERTAIN, parts=("softmax",), observe=certain_logarithms, edges=EDGES
+    ),
+    "log_softmax_backward": with_one_hots("log_softmax", 2),
+    "categorical_log_prob": battery(
+        completed(taking, WITH_RARE | OF_CERTAIN | OF_EXTREME) | SECOND_RAREST,
+        parts=PROBABILITIES,
+        observe=certain_logarithms,
+        edges=EDGES,
+    ),
+    "categorical_entropy": battery(LOGITS | OF_EXTREME, parts=PROBABILITIES, edges=EDGES),
+    "categorical_kl": battery(
+        completed(beside, WITH_RARE | OF_EXTREME) | GIVEN_UP,
+        parts=(*PROBABILITIES, "categorical_entropy"),
+        edges=EDGES,
+    ),
+    "categorical_sample": battery(SAMPLE, off_kinks=off_boundaries, parts=PROBABILITIES),
+    "categorical_fisher": battery(completed(with_vector, LOGITS), parts=PROBABILITIES),
 }

@@ -1,20 +1,16 @@
-"""What the batteries are drawn with."""
+"""What the batteries' numbers are drawn with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..exercise import Array, Battery, Case
-from ..trees import mapped
+from ....contract import SPECIFICATIONS
+from ..exercise import Array
 
 Generator = np.random.Generator
-Draw = Callable[[Generator], list[Case]]
-
-FLOAT32 = "float32 input"
+Args = tuple[Any, ...]
 
 
 def away_from_zero(rng: Generator, *shape: int, most: float = 2.0) -> Array:
@@ -27,34 +23,33 @@ def dyadic(rng: Generator, *shape: int) -> Array:
     return rng.choice([-1.0, 1.0], shape) * rng.integers(1, 9, shape) / 4
 
 
-def single(case: Case) -> Case:
-    """The case with its floating arrays in float32."""
-
-    def narrowed(x: Any) -> Any:
-        floating = isinstance(x, np.ndarray) and x.dtype.kind == "f"
-        return x.astype(np.float32) if floating else x
-
-    return Case(FLOAT32, mapped(narrowed, case.args))
+def positive_quarters(rng: Generator, *shape: int) -> Array:
+    """Numbers of one sign, so that nothing cancels in float32."""
+    return np.asarray(rng.integers(1, 9, shape) / 4)
 
 
-def one_a_row(rng: Generator, cases: list[Case]) -> list[Array]:
-    """For each case a gradient of a result with one number for each row of the first argument."""
-    rows = [case.args[0] for case in cases]
-    return [away_from_zero(rng, len(x), most=1.5).astype(x.dtype) for x in rows]
+def alternating(rng: Generator, k: int, *shape: int) -> Array:
+    """Numbers none of which is near 0 or 1. The first four alternate in sign, as do the first ones
+    of each k and the next."""
+    sizes = rng.choice([0.4, 0.65, 1.3, 1.6], shape) * rng.uniform(0.9, 1.1, shape)
+    signs = np.asarray(rng.choice([-1.0, 1.0], shape))
+    signs.flat[:4] = [(-1) ** k, -((-1) ** k)]
+    return np.asarray(signs * sizes)
 
 
-def backward(
-    forward: Battery, douts: Callable[[Generator, list[Case]], list[Any]], draw: Draw | None = None
-) -> Battery:
-    """The battery of a backward: the forward's cases, or others, each with a gradient of the
-    result. What is for care alone is left out."""
-    cases_of = draw or forward.draw
+def arguments(
+    rng: Generator, *sizes: int, name: str, numbers: Any = away_from_zero, **given: Any
+) -> Args:
+    """The arguments of the formula `name`: those given, and numbers in the shapes of the others.
 
-    def drawn(rng: Generator) -> list[Case]:
-        cases = [case for case in cases_of(rng) if case.stratum not in forward.edges]
-        return [
-            replace(case, dout=dout) for case, dout in zip(cases, douts(rng, cases), strict=True)
-        ]
-
-    strata = {name: share for name, share in forward.strata.items() if name not in forward.edges}
-    return Battery(drawn, strata, forward.off_kinks)
+    The sizes are those of the specification's letters, in the order in which they come up there;
+    where an array may have any shape they are its shape.
+    """
+    specification = SPECIFICATIONS[name]
+    kinds, letters = specification.arguments, specification.letters
+    lengths = dict(zip(dict.fromkeys("".join(letters.values())), sizes, strict=False))
+    for argument, kind in kinds.items():
+        if kind == "*" or argument in letters:
+            shape = sizes if kind == "*" else [lengths[letter] for letter in letters[argument]]
+            given.setdefault(argument, numbers(rng, *shape))
+    return tuple(given[argument] for argument in kinds if argument in given)

@@ -8,44 +8,9 @@ from typing import Any
 import numpy as np
 
 from ....formulas.shapes import Layers
-from ..exercise import Array, Battery, Case, Rng
-from .drawing import FLOAT32, Generator, away_from_zero, backward, dyadic, single
-
-
-def linear(rng: Generator) -> list[Case]:
-    def case(stratum: str, N: int, D: int, M: int) -> Case:
-        arrays = away_from_zero(rng, N, D), away_from_zero(rng, D, M), away_from_zero(rng, M)
-        return Case(stratum, arrays)
-
-    return [
-        case("unequal sizes", 3, 4, 2),
-        case("unequal sizes", 5, 2, 3),
-        case("unequal sizes", 4, 2, 4),
-        case("square weights", 4, 3, 3),
-        case("square weights", 2, 4, 4),
-        case("square weights", 3, 3, 3),
-        case("one sample", 1, 3, 2),
-        case("one sample", 1, 3, 3),
-        case("one unit", 3, 2, 1),
-        single(Case("", (dyadic(rng, 3, 4), dyadic(rng, 4, 2), dyadic(rng, 2)))),
-    ]
-
-
-def values(rng: Generator) -> list[Case]:
-    return [Case("values", (both_signs(rng, *shape),)) for shape in [(4,), (3, 2), (2, 3, 2)]]
-
-
-def tanh(rng: Generator) -> list[Case]:
-    return [
-        *values(rng),
-        *[Case("large inputs", (beside_large(rng, sign),)) for sign in rng.permutation([-1, 1])],
-        single(Case("", (both_signs(rng, 3, 3),))),
-    ]
-
-
-def beside_large(rng: Generator, sign: int) -> Array:
-    """A number whose exponential leaves the range, and one beside it."""
-    return rng.permutation([sign * rng.uniform(800.0, 3000.0), *away_from_zero(rng, 1)])
+from ..exercise import Array, Case, Rng
+from .drawing import Args, Generator, arguments, away_from_zero, dyadic
+from .tables import FLOAT32, Table, battery, completed, each
 
 
 def both_signs(rng: Generator, *shape: int) -> Array:
@@ -54,41 +19,16 @@ def both_signs(rng: Generator, *shape: int) -> Array:
     return x
 
 
-def both_signs_of_both(rng: Generator, cases: list[Case]) -> list[Array]:
-    """Gradients that are positive and negative where the input is, and where it is not."""
-    douts = []
-    for case in cases:
-        dout = away_from_zero(rng, *case.args[0].shape)
-        if case.stratum != "large inputs":
-            dout.flat[:4] = np.array([-0.7, 1.4, -1.1, 0.6]) + rng.uniform(-0.2, 0.2, 4)
-        douts.append(dout.astype(case.args[0].dtype))
-    return douts
+def beside_large(rng: Generator, sign: int) -> Array:
+    """A number whose exponential leaves the range, and one beside it."""
+    return rng.permutation([sign * rng.uniform(800.0, 3000.0), *away_from_zero(rng, 1)])
 
 
-def of_each_output(rng: Generator, cases: list[Case]) -> list[Array]:
-    """Gradients of what a layer gives, or the last one of several."""
-    douts = []
-    for case in cases:
-        x, *weights = case.args
-        b = weights[0][-1][1] if isinstance(weights[0], list) else weights[1]
-        dout = away_from_zero(rng, len(x), len(b))
-        if case.stratum == FLOAT32:
-            dout = dyadic(rng, *dout.shape).astype(np.float32)
-        douts.append(dout)
-    return douts
+def these(rng: Generator, *values: float) -> Array:
+    return rng.permutation(values) * rng.uniform(0.9, 1.3)
 
 
-def relu(rng: Generator) -> list[Case]:
-    sizes = rng.uniform(0.9, 1.3, 2)
-    return [
-        *values(rng),
-        *[Case("large inputs", (rng.permutation([8.0, -8, 40, -40]) * size,)) for size in sizes],
-        *[Case("ties", (rng.permutation([0.0, -0.75, 1.5, 0.0]) * size,)) for size in sizes],
-        single(Case("", (both_signs(rng, 3, 3),))),
-    ]
-
-
-def layers(rng: Generator, widths: tuple[int, ...]) -> Layers:
+def layers(rng: Generator, *widths: int) -> Layers:
     return [
         (away_from_zero(rng, D, M) / D**0.5, 0.5 * away_from_zero(rng, M))
         for D, M in pairwise(widths)
@@ -105,94 +45,60 @@ def hidden(x: Array, params: Layers, activation: str) -> list[Array]:
     return outputs
 
 
-def network(
-    rng: Generator, N: int, widths: tuple[int, ...], activation: str
-) -> tuple[Array, Layers]:
+def network(rng: Generator, activation: str, N: int, *widths: int) -> tuple[Array, Layers, str]:
     """Drawn until every hidden layer is active here and inactive there, and off the kinks."""
     while True:
-        x, params = away_from_zero(rng, N, widths[0]), layers(rng, widths)
+        x, params = away_from_zero(rng, N, widths[0]), layers(rng, *widths)
         if all(
             np.abs(z).min() > 0.02 and 0.25 <= (z > 0).mean() <= 0.8 and np.abs(z).max() > 0.5
             for z in hidden(x, params, activation)
         ):
-            return x, params
+            return x, params, activation
 
 
-def tied(rng: Generator) -> tuple[Array, Layers]:
+def tied(rng: Generator) -> Args:
     """Of the first sample every hidden unit is exactly 0."""
     x, W = dyadic(rng, 3, 2), dyadic(rng, 2, 3)
-    return x, [(W, -(x[0] @ W)), (dyadic(rng, 3, 1), dyadic(rng, 1))]
+    return x, [(W, -(x[0] @ W)), (dyadic(rng, 3, 1), dyadic(rng, 1))], "relu"
 
 
-def saturated(rng: Generator) -> tuple[Array, Layers]:
+def saturated(rng: Generator) -> Args:
     """Hidden units near ±1000."""
-    x, (_, top) = network(rng, 3, (2, 2, 2), "tanh")
+    _, (_, top), _ = network(rng, "tanh", 3, 2, 2, 2)
     x = rng.permutation([[1.0, 0.5], [-1.0, 0.5], [0.5, 1.0]])
     W = np.array([[1000.0, -800.0], [30.0, 20.0]]) * rng.uniform(0.9, 1.5, (2, 1))
-    return x, [(W, np.array([2.0, -3.0])), top]
+    return x, [(W, np.array([2.0, -3.0])), top], "tanh"
 
 
-def mlp(rng: Generator) -> list[Case]:
-    def cases(stratum: str, N: int, *widths: int) -> list[Case]:
-        return [
-            Case(f"{stratum}, {name}", (*network(rng, N, widths, name), name))
-            for name in ("tanh", "relu")
-        ]
-
-    x, params = network(rng, 3, (3, 4, 2), "relu")
-    exact = dyadic(rng, 3, 2), [(dyadic(rng, D, M), dyadic(rng, M)) for D, M in ((2, 3), (3, 2))]
-    return [
-        *cases("unequal widths", 4, 3, 5, 2),
-        *cases("unequal widths", 5, 2, 4, 3, 2),
-        *cases("equal widths", 4, 3, 3, 3, 3, 3),
-        *cases("equal widths", 3, 3, 3, 3),
-        *cases("one sample", 1, 3, 4, 2),
-        Case("one layer", (x, [params[0]], "tanh")),
-        Case("large inputs", (*saturated(rng), "tanh")),
-        Case("large inputs", (10 * x, params, "relu")),
-        Case("defaults", network(rng, 3, (3, 4, 2), "tanh")),
-        Case("ties", (*tied(rng), "relu")),
-        single(Case("", (*exact, "relu"))),
-    ]
+def ten_times(rng: Generator) -> Args:
+    x, *rest = network(rng, "relu", 3, 3, 4, 2)
+    return 10 * x, *rest
 
 
-def mlp_jvp(rng: Generator) -> list[Case]:
-    cases = []
-    for case in mlp(rng):
-        x, params, *activation = case.args
-        draw = dyadic if case.stratum == FLOAT32 else away_from_zero
-        directions = [
-            (draw(rng, *W.shape).astype(W.dtype), draw(rng, *b.shape).astype(b.dtype))
-            for W, b in params
-        ]
-        cases.append(Case(case.stratum, (x, params, directions, *activation)))
-    return cases
+def directions(rng: Generator, params: Layers, numbers: Any) -> Layers:
+    """Numbers in the shapes of these layers."""
+    return [(numbers(rng, *W.shape), numbers(rng, *b.shape)) for W, b in params]
+
+
+def exact(rng: Generator) -> Args:
+    return dyadic(rng, 3, 2), directions(rng, layers(rng, 2, 3, 2), dyadic), "relu"
+
+
+def moved(rng: Generator, stratum: str, x: Array, params: Layers, *activation: str) -> Args:
+    numbers = dyadic if stratum == FLOAT32 else away_from_zero
+    return x, params, directions(rng, params, numbers), *activation
 
 
 def off_kinks(x: Array, params: Layers, *rest: Any) -> bool:
-    if rest[-1:] != ("relu",):
-        return True
-    return all(bool(np.abs(z).min() > 1e-3) for z in hidden(x, params, "relu"))
+    smooth = rest[-1:] != ("relu",)
+    return smooth or all(np.abs(z).min() > 1e-3 for z in hidden(x, params, "relu"))
 
 
 LARGE = (100, 40)  # to one who orthogonalises with loops, a tenth of a second
 
 
-def orthogonal(rng: Generator) -> list[Case]:
-    def case(stratum: str, shape: tuple[int, int], gain: float) -> Case:
-        return Case(stratum, (Rng(int(rng.integers(10**6, 10**9))), shape, gain))
-
-    return [
-        case("square", (3, 3), 1.4),
-        case("square", (6, 6), 0.5),
-        case("tall", (5, 3), 1.4),
-        case("tall", (7, 2), 0.5),
-        case("wide", (3, 5), 1.4),
-        case("wide", (2, 7), 0.5),
-        case("one row or column", (4, 1), 0.5),
-        case("one row or column", (1, 4), 1.4),
-        case("distribution", LARGE, 1.4),
-    ]
+def orthogonal(rng: Generator, rows: int, columns: int, gain: float) -> Args:
+    return Rng(int(rng.integers(10**6, 10**9))), (rows, columns), gain
 
 
 def facts(case: Case, result: Any) -> Array:
@@ -212,24 +118,20 @@ def facts(case: Case, result: Any) -> Array:
             length_in(known, np.linalg.norm(W, axis=1)) if len(W) == W.shape[1] else 0,
             length_in(known, np.array([np.linalg.norm(W)])),
             not W.all(),
-            W.shape == (3, 3) and any(np.allclose(np.abs(W), gain * Q, 1e-3) for Q in FIXED),
+            W.shape == (3, 3)
+            and any(np.allclose(np.abs(V), gain * Q, 1e-3) for Q in FIXED for V in (W, W.T)),
             *(signs_and_directions(W, case.args[0]) if W.shape == LARGE else ()),
         ],
         dtype=np.float64,
     )
 
 
-def with_fixed_seeds(k: int) -> list[Array]:
-    """|Q| as it comes of a generator with one of the usual seeds, and not of the one given."""
-    found = []
-    for seed in (0, 1, 42, 123):
-        for generator in (np.random.default_rng(seed), np.random.RandomState(seed)):
-            Q = np.abs(np.linalg.qr(generator.standard_normal((k, k)))[0])  # (k, k)
-            found += [Q, Q.T]
-    return found
-
-
-FIXED = with_fixed_seeds(3)
+# |Q| as it comes of a generator with one of the usual seeds, and not of the one given
+FIXED = [
+    np.abs(np.linalg.qr(generator(seed).standard_normal((3, 3)))[0])  # (3, 3)
+    for seed in (0, 1, 42, 123)
+    for generator in (np.random.default_rng, np.random.RandomState)
+]
 
 
 def length_in(known: tuple[float, ...], lengths: Array) -> float:
@@ -257,45 +159,57 @@ def signs_and_directions(W: Array, given: Rng) -> tuple[float, float]:
     return side, bool(along.max() > 0.6)
 
 
-LINEAR = {"unequal sizes": 4, "square weights": 3, "one sample": 1, "one unit": 1, FLOAT32: 1}
-ACTIVATION = {"values": 7, "large inputs": 2, FLOAT32: 1}
-NETWORK = {
-    "unequal widths, tanh": 3,
-    "unequal widths, relu": 2,
-    "equal widths, tanh": 2,
-    "equal widths, relu": 1,
-    "one sample, tanh": 0.5,
-    "one sample, relu": 0.5,
-    "one layer": 1,
-    "large inputs": 0.5,
-    "defaults": 0.5,
-    "ties": 0.5,
-    FLOAT32: 0.5,
+def networks(kind: str, tanh: float, relu: float, *sizes: tuple[int, ...]) -> Table:
+    """Cases of these sizes with each activation, and its share."""
+    return {
+        (f"{kind}, {name}", share): each(network, *[(name, *some) for some in sizes])
+        for name, share in (("tanh", tanh), ("relu", relu))
+    }
+
+
+LINEAR: Table = {
+    ("unequal sizes", 4): each(arguments, (3, 4, 2), (5, 2, 3), (4, 2, 4), name="linear"),
+    ("square weights", 3): each(arguments, (4, 3, 3), (2, 4, 4), (3, 3, 3), name="linear"),
+    ("one sample", 1): each(arguments, (1, 3, 2), (1, 3, 3), name="linear"),
+    ("one unit", 1): each(arguments, (3, 2, 1), name="linear"),
+    (FLOAT32, 1): each(arguments, (3, 4, 2), name="linear", numbers=dyadic),
 }
-ORTHOGONAL = {"square": 2, "tall": 2, "wide": 2, "one row or column": 1, "distribution": 3}
-
-
-def nonzero(x: Array) -> bool:
-    return bool((np.abs(x) > 1e-3).all())
-
-
-linear_battery = Battery(linear, LINEAR)
-tanh_battery = Battery(tanh, ACTIVATION)
-relu_battery = Battery(relu, ACTIVATION | {"ties": 1}, nonzero)
-mlp_battery = Battery(mlp, NETWORK, off_kinks, ("linear", "tanh", "relu"))
-activations = ("tanh", "tanh_backward", "relu", "relu_backward")
+ACTIVATION: Table = {
+    ("values", 7): each(both_signs, (4,), (3, 2), (2, 3, 2)),
+    (FLOAT32, 1): each(both_signs, (3, 3)),
+}
+TANH: Table = {("large inputs", 2): each(beside_large, (-1,), (1,))}
+RELU: Table = {
+    ("large inputs", 2): each(these, *2 * [(8.0, -8.0, 40.0, -40.0)]),
+    ("ties", 1): each(these, *2 * [(0.0, -0.75, 1.5, 0.0)]),
+}
+NETWORKS: Table = {
+    **networks("unequal widths", 3, 2, (4, 3, 5, 2), (5, 2, 4, 3, 2)),
+    **networks("equal widths", 2, 1, (4, 3, 3, 3, 3, 3), (3, 3, 3, 3, 3)),
+    **networks("one sample", 0.5, 0.5, (1, 3, 4, 2)),
+    ("one layer", 1): each(network, ("tanh", 3, 3, 4)),
+    ("large inputs", 0.5): [saturated, ten_times],
+    ("defaults", 0.5): [lambda rng: network(rng, "tanh", 3, 3, 4, 2)[:2]],
+    ("ties", 0.5): [tied],
+    (FLOAT32, 0.5): [exact],
+}
+ORTHOGONAL: Table = {
+    ("square", 2): each(orthogonal, (3, 3, 1.4), (6, 6, 0.5)),
+    ("tall", 2): each(orthogonal, (5, 3, 1.4), (7, 2, 0.5)),
+    ("wide", 2): each(orthogonal, (3, 5, 1.4), (2, 7, 0.5)),
+    ("one row or column", 1): each(orthogonal, (4, 1, 0.5), (1, 4, 1.4)),
+    ("distribution", 3): each(orthogonal, (*LARGE, 1.4)),
+}
+PARTS = ("linear", "tanh", "relu")
+BACKWARDS = ("linear_backward", "tanh_backward", "relu_backward")
 
 BATTERIES = {
-    "linear": linear_battery,
-    "linear_backward": backward(linear_battery, of_each_output),
-    "tanh": tanh_battery,
-    "tanh_backward": backward(tanh_battery, both_signs_of_both),
-    "relu": relu_battery,
-    "relu_backward": backward(relu_battery, both_signs_of_both),
-    "mlp": mlp_battery,
-    "mlp_backward": backward(mlp_battery, of_each_output),
-    "mlp_jvp": Battery(
-        mlp_jvp, NETWORK, off_kinks, ("mlp", "linear", "linear_backward", *activations)
+    "linear": battery(LINEAR),
+    "tanh": battery(ACTIVATION | TANH),
+    "relu": battery(ACTIVATION | RELU, off_kinks=lambda x: bool((np.abs(x) > 1e-3).all())),
+    "mlp": battery(NETWORKS, off_kinks=off_kinks, parts=PARTS),
+    "mlp_jvp": battery(
+        completed(moved, NETWORKS), off_kinks=off_kinks, parts=("mlp", *PARTS, *BACKWARDS)
     ),
-    "orthogonal": Battery(orthogonal, ORTHOGONAL, observe=facts),
+    "orthogonal": battery(ORTHOGONAL, observe=facts),
 }

@@ -7,51 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from ..exercise import Array, Battery, Case, Product
+from ..exercise import Array, Case, Product
 from ..trees import mapped
-from .drawing import FLOAT32, Generator, away_from_zero, dyadic, single
+from .drawing import Args, Generator, arguments, away_from_zero, dyadic
+from .tables import FLOAT32, Table, battery, each, in_whole
 
-
-def gradients(rng: Generator, norm: float, *shapes: tuple[int, ...]) -> list[Array]:
-    """Arrays of this joint norm; that of the first is 0.8 of it, the others share the rest."""
-    arrays = [away_from_zero(rng, *shape) for shape in shapes]
-    rest = 0.6 / (len(shapes) - 1) ** 0.5 if len(shapes) > 1 else 0.0
-    shares = [0.8 if rest else 1.0] + [rest] * (len(shapes) - 1)
-    return [
-        norm * share * array / np.linalg.norm(array)
-        for array, share in zip(arrays, shares, strict=True)
-    ]
-
-
+Shape = tuple[int, ...]
 NEXT_TO_0 = "numbers next to 0"
 
 
-def clip_grad_norm(rng: Generator) -> list[Case]:
-    two, three = [(4, 3), (3,)], [(2, 3), (3,), (3, 1, 2)]
-
-    def case(stratum: str, shapes: list[tuple[int, ...]], norm: float, limit: float) -> Case:
-        return Case(stratum, (gradients(rng, norm, *shapes), limit))
-
-    return [
-        case("above the limit", two, 3.0, 0.4),
-        case("above the limit", two, 0.5, 0.35),
-        case("above the limit", two, 3.0, 2.0),
-        case("above the limit", three, 30.0, 5.0),
-        case("above the limit", [(3, 3), (3, 3)], 3.0, 0.7),
-        Case("above the limit", (gradients(rng, 3.0, *two)[::-1], 0.7)),
-        case("just above the limit", two, 3.0, 3.0 / 1.002),
-        case("just above the limit", three, 0.5, 0.5 / 1.002),
-        case("below the limit", two, 3.0, 3.0 * 1.002),
-        case("below the limit", three, 0.5, 0.5 * 1.002),
-        case("below the limit", two, 0.5, 50.0),
-        case("one array", [(2, 3)], 2.0, 0.7),
-        case("one array", [(4,)], 0.5, 0.7),
-        Case("zero gradients", ([np.zeros((2, 3)), np.zeros(3)], 0.5)),
-        case("tiny gradients", two, 1e-5, 3e-6),
-        single(Case("", (gradients(rng, 3.0, *two), 0.7))),
-        case(NEXT_TO_0, two, 2e-16, 6e-17),
-        case(NEXT_TO_0, three, 5e-17, 3e-17),
-    ]
+def gradients(rng: Generator, shapes: Sequence[Shape], norm: float, max_norm: float) -> Args:
+    """Arrays of this joint norm; that of the largest is 0.8 of it, the others share the rest."""
+    arrays = [away_from_zero(rng, *shape) for shape in shapes]
+    shares = np.full(len(arrays), 0.6 / max(1, len(arrays) - 1) ** 0.5)
+    shares[np.argmax([array.size for array in arrays])] = 0.8 if len(arrays) > 1 else 1.0
+    units = (array / np.linalg.norm(array) for array in arrays)
+    return [norm * share * unit for share, unit in zip(shares, units, strict=True)], max_norm
 
 
 def in_units(case: Case, result: Any) -> Any:
@@ -65,64 +36,19 @@ def norm_off_kink(grads: Sequence[Array], max_norm: float) -> bool:
     return abs(norm - max_norm) > 1e-3 * max(norm, max_norm)
 
 
-def sgd_step(rng: Generator) -> list[Case]:
-    def case(stratum: str, shape: tuple[int, ...], lr: float) -> Case:
-        return Case(stratum, (away_from_zero(rng, *shape), away_from_zero(rng, *shape), lr))
-
-    whole = rng.choice([-1, 1], (2, 3)) * rng.integers(2, 6, (2, 3))
-    return [
-        case("values", (3, 4), 0.03),
-        case("values", (4,), 0.3),
-        case("values", (3, 3), 0.03),
-        case("values", (2, 3, 2), 1.5),
-        Case("zero gradient", (away_from_zero(rng, 3), np.zeros(3), 0.3)),
-        Case("whole-number parameters", (whole, away_from_zero(rng, 2, 3), 0.3)),
-        single(Case("", (dyadic(rng, 2, 3), dyadic(rng, 2, 3), 0.25))),
-    ]
+def sgd(rng: Generator, lr: float, *shape: int, **given: Any) -> Args:
+    return arguments(rng, *shape, name="sgd_step", lr=lr, **given)
 
 
-def adam_step(rng: Generator) -> list[Case]:
-    given = (0.03, 0.8, 0.95, 1e-5)  # lr, beta1, beta2, eps
-
-    def case(
-        stratum: str,
-        step: int,
-        *rest: float,
-        shape: tuple[int, ...] = (2, 3),
-        scale: float = 1.0,
-        zeros: int = 0,
-    ) -> Case:
-        """`zeros` entries have never had a gradient."""
-        param = away_from_zero(rng, *shape)
-        grad, m = scale * away_from_zero(rng, *shape), scale * away_from_zero(rng, *shape)
-        v = scale**2 * rng.uniform(0.2, 1.0, shape)
-        for array in (grad, m, v) if step > 1 else ():
-            array.flat[:zeros] = 0
-        if step == 1:
-            m, v = np.zeros(shape), np.zeros(shape)
-            grad.flat[:zeros] = 0
-        return Case(stratum, (param, grad, m, v, step, *rest))
-
-    narrow = single(case("", 2, *given))
-    return [
-        case("first step", 1, *given),
-        case("first step", 1, 0.1, 0.9, 0.99, 1e-2, shape=(4,)),
-        case("second step", 2, *given),
-        case("second step", 2, *given, shape=(3, 3)),
-        case("later steps", 3, *given),
-        case("later steps", 5, 0.1, 0.9, 0.99, 1e-2, shape=(4,)),
-        case("later steps", 40, *given),
-        case("small gradients", 1, *given, scale=1e-4),
-        case("small gradients", 2, *given, scale=1e-4),
-        case("small gradients", 4, *given, scale=1e-4),
-        case("zero gradient", 1, *given, zeros=2),
-        case("zero gradient", 3, *given, zeros=2),
-        case("defaults", 1, 0.03),
-        case("defaults", 3, 0.03),
-        case("defaults", 1, 0.03, scale=1e-7),
-        case("defaults", 3, 0.03, scale=1e-7),
-        narrow,
-    ]
+def adam(
+    rng: Generator, shape: Shape, step: int, *rest: float, scale: float = 1, zeros: int = 0
+) -> Args:
+    """`zeros` entries have never had a gradient."""
+    param, *gradients, _ = arguments(rng, *shape, name="adam_step", step=step)
+    grad, m, root_v = (scale * gradient for gradient in gradients)
+    for array in (grad, m, root_v):
+        array.flat[:zeros] = 0
+    return param, grad, m * (step > 1), root_v**2 * (step > 1), step, *rest
 
 
 # ‖b − A x‖ / ‖b‖ after 1, 2, 3, 4 iterations: 0.56, 0.20, 0.075, 0, whatever the rotation.
@@ -131,120 +57,104 @@ EIGENVALUES, COMPONENTS = (0.5, 1.0, 2.0, 4.0), (0.4, -1.0, 0.7, 1.2)
 
 def system(
     rng: Generator,
+    iterations: int,
+    *tolerance: float,
     eigenvalues: Sequence[float] = EIGENVALUES,
-    components: Sequence[float] = COMPONENTS,
-) -> tuple[Product, Array]:
+    unit: float = 1.0,
+    unit_of_A: float = 1.0,
+) -> Args:
     """A and b with these eigenvalues and components, in a random basis."""
     D = len(eigenvalues)
     Q, _ = np.linalg.qr(rng.normal(size=(D, D)))  # (D, D)
-    return Product(Q @ np.diag(eigenvalues) @ Q.T), Q @ np.array(components)
+    A, b = Q @ np.diag(eigenvalues) @ Q.T, Q @ np.array(COMPONENTS[:D])
+    return Product(unit_of_A * A), unit * b, iterations, *tolerance
 
 
-def next_to_0(A: Product, b: Array, iterations: int) -> tuple[Product, Array, int]:
-    return Product(1e-9 * A.matrix), 1e-9 * b, iterations
+def twice(rng: Generator, iterations: int, numbers: Any, dtype: type) -> Args:
+    return Product(2 * np.eye(3, dtype=dtype)), numbers(rng, 3), iterations
 
 
-def conjugate_gradient(rng: Generator) -> list[Case]:
-    def case(stratum: str, iterations: int, *tolerance: float, scale: float = 1.0) -> Case:
-        A, b = system(rng)
-        return Case(stratum, (A, scale * b, iterations, *tolerance))
-
-    twice, in_quarters = Product(2 * np.eye(3)), dyadic(rng, 3)
-    return [
-        case("as many iterations as unknowns", 4),
-        Case(
-            "as many iterations as unknowns", (*system(rng, (0.5, 1.5, 4.0), (1.0, -0.8, 0.6)), 3)
-        ),
-        Case("as many iterations as unknowns", (*system(rng, (2.5,), (1.2,)), 1)),
-        case("few iterations", 1),
-        case("few iterations", 2),
-        case("few iterations", 3, scale=5.0),
-        case("more iterations than needed", 9),
-        Case("more iterations than needed", (twice, away_from_zero(rng, 3), 5)),
-        case("tolerance", 4, 0.12),
-        case("tolerance", 4, 0.4),
-        case("tolerance", 4, 0.12, scale=50.0),
-        case("tolerance", 4, 0.12, scale=0.02),
-        Case("zero right-hand side", (system(rng)[0], np.zeros(4), 4)),
-        single(Case("", (Product(2 * np.eye(3, dtype=np.float32)), in_quarters, 3))),
-        *[Case(NEXT_TO_0, next_to_0(*system(rng), iterations)) for iterations in (2, 4)],
-    ]
+def between(rng: Generator, *about: float) -> Args:
+    return tuple(float(x * rng.uniform(0.95, 1.05)) for x in about)
 
 
-def linear_schedule(rng: Generator) -> list[Case]:
-    def near(x: float) -> float:
-        return float(x * rng.uniform(0.95, 1.05))
+def whole_numbers(
+    rng: Generator, starts: tuple[int, int], ends: tuple[int, int], rest: float
+) -> Args:
+    """The value is so much above a whole number, more or less."""
+    start, end = int(rng.integers(*starts)), int(rng.integers(*ends))
+    step = abs(end - start)
+    done = (int(rng.integers(0, step - 1)) + rest + rng.uniform(-0.15, 0.15)) / step
+    return start, end, done if end > start else 1 - done
 
-    def whole(start: int, end: int, rest: float) -> Case:
-        """The value is so much above a whole number, more or less."""
-        step = abs(end - start)
-        done = (int(rng.integers(0, step - 1)) + rest + rng.uniform(-0.15, 0.15)) / step
-        return Case("whole numbers", (start, end, done if end > start else 1 - done))
 
-    return [
-        Case("falling to 0", (near(3.0), 0.0, near(0.3))),
-        Case("falling to 0", (near(1.6), 0.0, near(0.7))),
-        Case("falling", (near(3.0), near(1.2), near(0.3))),
-        Case("falling", (near(1.0), near(0.1), near(0.8))),
-        Case("rising", (near(0.4), near(1.7), near(0.3))),
-        Case("rising", (near(-1.7), near(-0.6), near(0.75))),
-        Case("both ends", (near(0.7), near(0.2), 0.0)),
-        Case("both ends", (near(0.7), near(0.2), 1.0)),
-        whole(int(rng.integers(8, 13)), int(rng.integers(1, 4)), 0.25),
-        whole(0, int(rng.integers(3, 7)), 0.75),
-        whole(-int(rng.integers(7, 10)), -int(rng.integers(1, 4)), 0.25),
-    ]
-
+TWO: list[Shape] = [(4, 3), (3,)]
+THREE: list[Shape] = [(2, 3), (3,), (3, 1, 2)]
+ABOVE = (TWO, 3.0, 0.4), (TWO, 0.5, 0.35), (TWO, 3.0, 2.0), (THREE, 30.0, 5.0)
+BELOW = (TWO, 3.0, 3.0 * 1.002), (THREE, 0.5, 0.5 * 1.002), (TWO, 0.5, 50.0)
+CLIP_GRAD_NORM: Table = {
+    ("above the limit", 3.5): each(gradients, *ABOVE),
+    ("above the limit", 1): each(gradients, ([(3, 3), (3, 3)], 3.0, 0.7), (TWO[::-1], 3.0, 0.7)),
+    ("just above the limit", 0.5): each(gradients, (TWO, 3.006, 3.0), (THREE, 0.501, 0.5)),
+    ("below the limit", 2): each(gradients, *BELOW),
+    ("one array", 1): each(gradients, ([(2, 3)], 2.0, 0.7), ([(4,)], 0.5, 0.7)),
+    ("zero gradients", 1): each(gradients, (TWO, 0.0, 0.5)),
+    ("tiny gradients", 0.5): each(gradients, (TWO, 1e-5, 3e-6)),
+    (FLOAT32, 0.5): each(gradients, (TWO, 3.0, 0.7)),
+    (NEXT_TO_0, 0.25): each(gradients, (TWO, 2e-16, 6e-17), (THREE, 5e-17, 3e-17)),
+}
+SGD_STEP: Table = {
+    ("values", 7): each(sgd, (0.03, 3, 4), (0.3, 4), (0.03, 3, 3), (1.5, 2, 3, 2)),
+    ("zero gradient", 1): each(sgd, (0.3, 3), grad=np.zeros(3)),
+    ("whole-number parameters", 1): in_whole(0, each(sgd, (0.3, 2, 3))),
+    (FLOAT32, 1): each(sgd, (0.25, 2, 3), numbers=dyadic),
+}
+USUAL, OTHER = (0.03, 0.8, 0.95, 1e-5), (0.1, 0.9, 0.99, 1e-2)  # lr, beta1, beta2, eps
+STEPS = {step: ((2, 3), step, *USUAL) for step in (1, 2, 3, 4, 40)}
+ADAM_STEP: Table = {
+    ("first step", 2): each(adam, STEPS[1], ((4,), 1, *OTHER)),
+    ("second step", 2): each(adam, STEPS[2], ((3, 3), 2, *USUAL)),
+    ("later steps", 2): each(adam, STEPS[3], ((4,), 5, *OTHER), STEPS[40]),
+    ("small gradients", 1): each(adam, STEPS[1], STEPS[2], STEPS[4], scale=1e-4),
+    ("zero gradient", 1): each(adam, STEPS[1], STEPS[3], zeros=2),
+    ("defaults", 1): each(adam, ((2, 3), 1, 0.03), ((2, 3), 3, 0.03)),
+    ("defaults", 0.5): each(adam, ((2, 3), 1, 0.03), ((2, 3), 3, 0.03), scale=1e-7),
+    (FLOAT32, 0.5): each(adam, STEPS[2]),
+}
+CONJUGATE_GRADIENT: Table = {
+    ("as many iterations as unknowns", 1): each(system, (4,)),
+    ("as many iterations as unknowns", 1.5): each(system, (3,), eigenvalues=(0.5, 1.5, 4.0)),
+    ("as many iterations as unknowns", 0.5): each(system, (1,), eigenvalues=(2.5,)),
+    ("few iterations", 2): each(system, (1,), (2,)),
+    ("few iterations", 0.5): each(system, (3,), unit=5.0),
+    ("more iterations than needed", 0.6): each(system, (9,)),
+    ("more iterations than needed", 0.4): each(twice, (5, away_from_zero, float)),
+    ("tolerance", 1): each(system, (4, 0.12), (4, 0.4)),
+    ("tolerance", 0.6): each(system, (4, 0.12), unit=50.0),
+    ("tolerance", 0.4): each(system, (4, 0.12), unit=0.02),
+    ("zero right-hand side", 1): each(system, (4,), unit=0.0),
+    (FLOAT32, 0.5): each(twice, (3, dyadic, np.float32)),
+    (NEXT_TO_0, 0.25): each(system, (2,), (4,), unit=1e-9, unit_of_A=1e-9),
+}
+WHOLE = ((8, 13), (1, 4), 0.25), ((0, 1), (3, 7), 0.75), ((-9, -6), (-3, 0), 0.25)
+LINEAR_SCHEDULE: Table = {
+    ("falling to 0", 2): each(between, (3.0, 0.0, 0.3), (1.6, 0.0, 0.7)),
+    ("falling", 3): each(between, (3.0, 1.2, 0.3), (1.0, 0.1, 0.8)),
+    ("rising", 3): each(between, (0.4, 1.7, 0.3), (-1.7, -0.6, 0.75)),
+    ("both ends", 1): [
+        lambda rng: (*between(rng, 0.7, 0.2), 0.0),
+        lambda rng: (*between(rng, 0.7, 0.2), 1.0),
+    ],
+    ("whole numbers", 1): each(whole_numbers, *WHOLE),
+}
+EDGES = frozenset([NEXT_TO_0])
 
 BATTERIES = {
-    "clip_grad_norm": Battery(
-        clip_grad_norm,
-        {
-            "above the limit": 4.5,
-            "just above the limit": 0.5,
-            "below the limit": 2,
-            "one array": 1,
-            "zero gradients": 1,
-            "tiny gradients": 0.5,
-            FLOAT32: 0.5,
-            NEXT_TO_0: 0.25,
-        },
-        norm_off_kink,
-        observe=in_units,
-        edges=frozenset([NEXT_TO_0]),
+    "clip_grad_norm": battery(
+        CLIP_GRAD_NORM, off_kinks=norm_off_kink, observe=in_units, edges=EDGES
     ),
-    "sgd_step": Battery(
-        sgd_step,
-        {"values": 7, "zero gradient": 1, "whole-number parameters": 1, FLOAT32: 1},
-    ),
-    "adam_step": Battery(
-        adam_step,
-        {
-            "first step": 2,
-            "second step": 2,
-            "later steps": 2,
-            "small gradients": 1,
-            "zero gradient": 1,
-            "defaults": 1.5,
-            FLOAT32: 0.5,
-        },
-        lambda *args: all(beta < 0.999 for beta in args[6:8]),
-    ),
-    "conjugate_gradient": Battery(
-        conjugate_gradient,
-        {
-            "as many iterations as unknowns": 3,
-            "few iterations": 2.5,
-            "more iterations than needed": 1,
-            "tolerance": 2,
-            "zero right-hand side": 1,
-            FLOAT32: 0.5,
-            NEXT_TO_0: 0.25,
-        },
-        edges=frozenset([NEXT_TO_0]),
-    ),
-    "linear_schedule": Battery(
-        linear_schedule,
-        {"falling to 0": 2, "falling": 3, "rising": 3, "both ends": 1, "whole numbers": 1},
-    ),
+    "sgd_step": battery(SGD_STEP),
+    "adam_step": battery(ADAM_STEP, off_kinks=lambda *args: all(b < 0.999 for b in args[6:8])),
+    "conjugate_gradient": battery(CONJUGATE_GRADIENT, edges=EDGES),
+    "linear_schedule": battery(LINEAR_SCHEDULE),
 }
