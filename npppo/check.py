@@ -149,10 +149,12 @@ def complex_step(f: Callable[[Array], Array], x: Array, dout: Array) -> Array:
     return gradient
 
 
-def central_difference(f: Callable[[Array], Array], x: Array, dout: Array) -> Array:
+def central_difference(
+    f: Callable[[Array], Array], x: Array, dout: Array, step: float = CENTRAL_STEP
+) -> Array:
     gradient = np.empty_like(x)
     for i in range(x.size):
-        h = CENTRAL_STEP * max(1.0, abs(x.flat[i]))
+        h = step * max(1.0, abs(x.flat[i]))
         ahead, behind = x.copy(), x.copy()
         ahead.flat[i] += h
         behind.flat[i] -= h

@@ -25,7 +25,7 @@ BEYOND = {
     "CGR-33": "a matrix next to 0",
     "CGR-47": "a matrix next to 0",
     "SMX-52": "an action that is certain",
-    "SUR-91": "ratios far from 1",
+    "SUR-71": "ratios far from 1",
     "GAE-90": "values that are no numbers",
     "RET-57": "values that are no numbers",
     "LIN-15": "axes of length 1",

@@ -129,7 +129,7 @@ def test_a_backward_that_trusts_a_wrong_cache_has_the_id_of_its_forward(name):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_search_draws_every_argument_but_a_tolerance(name, monkeypatch):
     monkeypatch.setattr(search, "SHRINK_CALLS", 0)
-    case = search.smallest(EXERCISES[name], lambda case: True, 0, 50)
+    case = search.smallest(EXERCISES[name], lambda case: True, 0, search.SEARCH_EXAMPLES)
     assert len(case.args) == len(letters_of(name)) - (name == "conjugate_gradient")
 
 

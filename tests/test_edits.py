@@ -94,6 +94,13 @@ def test_what_raised_everywhere_has_none():
     assert alike(attempted(exercise, cases, [BROKEN] * len(cases))) == ""
 
 
+def test_no_list_is_put_into_itself():
+    """NumPy would make an array of it until the memory is full."""
+    lines = {edit.line for edit in edits("mlp_backward")}
+    assert "h = outputs[i]" in lines
+    assert lines.isdisjoint(["outputs.append(outputs)", "grads.append((grads, db))"])
+
+
 @of_edits
 @pytest.mark.parametrize("name", EXERCISES)
 def test_with_no_edit_the_compiled_function_is_the_model(name):

@@ -662,7 +662,7 @@ def test_a_number_that_is_right_by_accident_earns_nothing(name):
     exercise = EXERCISES[name]
     for case in exercise.battery.draw(np.random.default_rng(0)):
         tried = answered(name, float(reference(name, case)))
-        assert tried.rights
+        assert None in tried.faults
         assert not any(strata_right(tried).values())
 
 

@@ -342,7 +342,7 @@ def attempted_by(name, function, seed=0):
         ("clip_grad_norm", clipping(lambda n: max(n, 1e-12)), "CLP-42"),
         ("conjugate_gradient", conjugate(eps=1e-12), "CGR-47"),
         ("conjugate_gradient", conjugate(damping=1e-6), "CGR-33"),
-        ("importance_ratio", lambda a, b: np.exp(np.clip(a - b, -20, 20)), "SUR-91"),
+        ("importance_ratio", lambda a, b: np.exp(np.clip(a - b, -20, 20)), "SUR-71"),
     ],
 )
 def test_what_is_added_to_be_safe_and_what_is_no_number_is_noticed(name, function, id):

@@ -1,9 +1,13 @@
 """The book of mistakes: what its text means, what is said of a text that means nothing, and a
 teacher's own."""
 
+import json
 import re
+import subprocess
+import sys
 import traceback
 from dataclasses import replace
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -256,6 +260,24 @@ def test_a_class_is_graded_with_a_teachers_own_mistakes(own, tmp_path):
     ini.write_text("[value_loss]\npoints = 1\n")
     assert cli.main([*command, "--assignment", str(ini)]) == 0
     assert "OWN-01" in table.read_text()
+
+
+def test_the_gradescope_zip_carries_a_teachers_own_mistakes(own, tmp_path):
+    ini, packed = tmp_path / "a.ini", tmp_path / "autograder.zip"
+    ini.write_text("[value_loss]\nmessage = name\n[conventions]\nOWN-03 = 1\n")
+    mistakes = own(HALVED.replace("OWN-01  You", "OWN-03  Convention: you"))
+    command = ["gradescope-zip", "--assignment", str(ini), "-o", str(packed)]
+    assert cli.main([*command, "--mistakes", str(mistakes)]) == 0
+    ZipFile(packed).extractall(tmp_path / "source")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "submission").mkdir()
+    (tmp_path / "submission" / "my_ppo.py").write_text(HAND_IN)
+    # in a process that has not read them yet, as on Gradescope
+    module = "npppo.grading.formats.gradescope"
+    subprocess.run([sys.executable, "-m", module, str(tmp_path)], check=True)
+    results = json.loads((tmp_path / "results" / "results.json").read_text())
+    (test,) = [one for one in results["tests"] if one["name"] == "value_loss"]
+    assert (test["extra_data"]["mistake"], test["score"]) == ("OWN-03", test["max_score"])
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """The grader graded: the table that says so, and that it can say no."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from npppo import cli
 from npppo.grading.exercises.answers import EXERCISES
+from npppo.grading.exercises.trees import mapped
 from npppo.grading.formats import selftest
 
 FEW = ("tanh", "value_loss_backward", "approx_kl")
@@ -25,7 +27,7 @@ def cells(table):
 
 
 def test_every_mistake_is_rejected_and_named(few):
-    rows = selftest.selftest()
+    rows = selftest.tallies()
     assert selftest.passes(rows)
     assert list(rows) == list(FEW)
     for name, row in rows.items():
@@ -39,7 +41,7 @@ def test_every_mistake_is_rejected_and_named(few):
 
 
 def test_another_seed_gives_the_same_table(few):
-    assert selftest.selftest(1) == selftest.selftest(0)
+    assert selftest.tallies(1) == selftest.tallies(0)
 
 
 def test_a_mistake_that_no_input_shows_is_reported(few):
@@ -50,7 +52,7 @@ def test_a_mistake_that_no_input_shows_is_reported(few):
         return [replace(c, args=(np.zeros_like(c.args[0]),)) for c in tanh.battery.draw(rng)]
 
     few["tanh"] = replace(tanh, battery=replace(tanh.battery, draw=draw))
-    rows = selftest.selftest()
+    rows = selftest.tallies()
     assert rows["tanh"].rejected < rows["tanh"].mistakes
     assert rows["tanh"].confused
     assert not selftest.passes(rows)
@@ -66,15 +68,15 @@ def test_a_mistake_that_is_none_is_reported(few):
         return approx_kl.variant(on - {first}, *args)
 
     few["approx_kl"] = replace(approx_kl, variant=variant)
-    rows = selftest.selftest()
+    rows = selftest.tallies()
     assert rows["approx_kl"].rejected == rows["approx_kl"].mistakes - 1
     assert rows["approx_kl"].confused[0].startswith(f"{first} taken for nothing")
     assert not selftest.passes(rows)
 
 
 def test_a_style_that_is_refused_is_reported(few, monkeypatch):
-    monkeypatch.setitem(selftest.STYLES, "wrong by one", selftest.each(lambda x: x + 1))
-    rows = selftest.selftest()
+    monkeypatch.setitem(selftest.STYLES, "wrong by one", partial(mapped, lambda x: x + 1))
+    rows = selftest.tallies()
     assert [row.refused for row in rows.values()] == [["wrong by one"]] * len(FEW)
     assert not selftest.passes(rows)
     table = selftest.format_rows(rows)

@@ -10,7 +10,7 @@ import numpy as np
 from .shapes import Array, formula, power_of_2
 
 
-@formula("grads:arrays max_norm -> arrays ()")
+@formula("grads:arrays max_norm -> clipped:arrays norm")
 def clip_grad_norm(grads: Sequence[Array], max_norm: float) -> tuple[list[Array], float]:
     """Gradients scaled down together so that their joint norm is at most `max_norm`.
 
@@ -51,7 +51,7 @@ def sgd_step(param: Array, grad: Array, lr: float) -> Array:
     return param - lr * grad
 
 
-@formula("param:* grad:* m:* v:* step:whole lr beta1 beta2 eps -> * * *")
+@formula("param:* grad:* m:* v:* step:whole lr beta1 beta2 eps -> param:* m:* v:*")
 def adam_step(
     param: Array,
     grad: Array,

@@ -57,7 +57,8 @@ Formula = TypeVar("Formula", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Specification:
-    """`arguments` by name, each with its kind ("" for a number); `out`: the letters of the results.
+    """`arguments` by name, each with its kind ("" for a number); `out`: the letters of the
+    results, after its name where there are several.
 
     `by` are the arguments that the formula is differentiated by, none where it is not.
     """

@@ -28,15 +28,11 @@ def add_commands(commands: Any) -> None:
     """Add the commands to the parser's."""
     starter = _added(commands, "starter", "write the file that a student fills in", starter_command)
     _add_output(starter, "FILE", default=Path("my_ppo.py"), help="default: my_ppo.py")
-    _add_functions(starter)
-    _add_force(starter)
 
     assignment = _added(
         commands, "assignment", "write an assignment file to be edited", assignment_command
     )
     _add_output(assignment, "INI", required=True)
-    _add_functions(assignment)
-    _add_force(assignment)
 
     grade = _added(commands, "grade", "mark a student's file", grade_command)
     what = grade.add_mutually_exclusive_group(required=True)
@@ -55,17 +51,12 @@ def add_commands(commands: Any) -> None:
     grade.add_argument("--format", choices=FORMAT_NAMES, help="default: text")
     _add_output(grade, "FILE", help="default: print; with --class: marks.csv")
     grade.add_argument("--jobs", type=int, default=1, help="with --class: files at a time")
-    grade.add_argument(
-        "--mistakes", type=Path, metavar="FILE", help="mistakes of your own, to be named as well"
-    )
-    _add_force(grade)
 
     vectors = _added(commands, "vectors", "write test vectors for other languages", vectors_command)
     _add_output(vectors, "DIR", required=True)
     vectors.add_argument("--functions", nargs="+", metavar="NAME")
     vectors.add_argument("--salt", default="", help="as for grade --answers")
     vectors.add_argument("--inputs-only", action="store_true", help="leave the answers out")
-    _add_force(vectors)
 
     pack = _added(
         commands,
@@ -76,7 +67,20 @@ def add_commands(commands: Any) -> None:
     _add_output(pack, "ZIP", required=True)
     pack.add_argument("--assignment", type=Path, metavar="INI")
     pack.add_argument("--salt", help="default: a random one")
-    _add_force(pack)
+
+    for parser in (starter, assignment):
+        parser.add_argument(
+            "--functions", nargs="+", metavar="NAME", help="default: all of the contract"
+        )
+    for parser in (grade, pack):
+        parser.add_argument(
+            "--mistakes",
+            type=Path,
+            metavar="FILE",
+            help="mistakes of your own, to be named as well",
+        )
+    for parser in (starter, assignment, grade, vectors, pack):
+        parser.add_argument("--force", action="store_true", help="overwrite what is there already")
 
 
 def _added(
@@ -90,16 +94,6 @@ def _added(
 
 def _add_output(parser: argparse.ArgumentParser, metavar: str, **options: Any) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar=metavar, **options)
-
-
-def _add_functions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--functions", nargs="+", metavar="NAME", help="default: all of the contract"
-    )
-
-
-def _add_force(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--force", action="store_true", help="overwrite what is there already")
 
 
 def starter_command(output: Path, functions: list[str] | None, force: bool) -> int:
@@ -163,11 +157,17 @@ def grade_command(
         raise ValueError(f"--jobs is {jobs}, expected 1 or more")
     if folder is not None and format is not None:
         raise ValueError("--class writes a CSV table; --format is for one file")
-    _add(mistakes)
+    from .desk.additions import add_mistakes
+
+    add_mistakes(mistakes)
     if selftest:
         if output is not None or format is not None or assignment is not None:
             raise ValueError("--selftest prints a table: no -o, --format or --assignment with it")
-        return _selftest()
+        from .formats.selftest import format_rows, passes, tallies
+
+        rows = tallies()
+        print(format_rows(rows))
+        return 0 if passes(rows) else EXIT_MARKS_LOST
     from .desk.assignment import read_assignment
     from .desk.report import of_what_is_there
 
@@ -214,14 +214,6 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-def _add(mistakes: Path | None) -> None:
-    """The teacher's own mistakes to the known ones."""
-    from .desk.additions import add_mistakes
-
-    if mistakes is not None:
-        add_mistakes(mistakes)
-
-
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """The first Ctrl-C ends the work, and what is done is written; a second one ends at once."""
     signal.signal(signal.SIGINT, _terminate)
@@ -248,7 +240,6 @@ def _workers(jobs: int, mistakes: Path | None) -> Iterator[Executor]:
 
 def _serve(parent: int, mistakes: Path | None = None) -> None:
     """Begin as a process that grades for another, and ends soon after that one in any way."""
-    _add(mistakes)
     signal.signal(signal.SIGTERM, _terminate)
     # Ctrl-C reaches all processes of a terminal, but is the parent's affair. To ignore it outright
     # would be handed down to the submissions.
@@ -260,7 +251,9 @@ def _serve(parent: int, mistakes: Path | None = None) -> None:
         _terminate(signal.SIGTERM, None)
 
     threading.Thread(target=watch, daemon=True).start()
-    _add(mistakes)
+    from .desk.additions import add_mistakes
+
+    add_mistakes(mistakes)
 
 
 def _expect_hypothesis() -> None:
@@ -268,14 +261,6 @@ def _expect_hypothesis() -> None:
 
     if find_spec("hypothesis") is None:
         raise ValueError('grading needs hypothesis: pip install "npppo[grade]"')
-
-
-def _selftest() -> int:
-    from .formats.selftest import format_rows, passes, selftest
-
-    rows = selftest()
-    print(format_rows(rows))
-    return 0 if passes(rows) else EXIT_MARKS_LOST
 
 
 def _grade_class(
@@ -336,7 +321,7 @@ def vectors_command(
 
 
 def gradescope_zip_command(
-    output: Path, assignment: Path | None, salt: str | None, force: bool
+    output: Path, assignment: Path | None, salt: str | None, mistakes: Path | None, force: bool
 ) -> int:
     """Build the autograder."""
     from ..training.checkpoint import expect_free, write_atomically
@@ -344,8 +329,8 @@ def gradescope_zip_command(
     _expect_hypothesis()
     from .formats.gradescope import autograder
 
-    expect_free(output, force, assignment)
-    content = autograder(assignment, salt)
+    expect_free(output, force, assignment, mistakes)
+    content = autograder(assignment, salt, mistakes)
     write_atomically(output, lambda file: file.write(content))
     print(f"wrote {output}: upload it as the assignment's autograder")
     return 0

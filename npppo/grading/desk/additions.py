@@ -14,8 +14,10 @@ from ..exercises.mistakes import BOOK
 from ..judging.match import Variants, agree
 
 
-def add_mistakes(path: Path) -> None:
-    """Add a file, written as `npppo/grading/exercises/mistakes/__init__.py` says."""
+def add_mistakes(path: Path | None) -> None:
+    """Add a file, if any, written as `npppo/grading/exercises/mistakes/__init__.py` says."""
+    if path is None:
+        return
     try:
         about = BOOK.read(path)
     except OSError as error:

@@ -165,9 +165,8 @@ def known_keys(
 ) -> None:
     for key in given:
         if key not in known:
-            raise ValueError(
-                f"[{section}] {key}: no such {what}, expected one of {', '.join(known)}"
-            )
+            choices = ", ".join(known)
+            raise ValueError(f"[{section}] {key}: no such {what}, expected one of {choices}")
 
 
 def points(name: str, text: str) -> float:

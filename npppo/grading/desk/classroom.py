@@ -144,19 +144,22 @@ def marks_table(graded: Sequence[Graded], folder: Path, assignment: Assignment) 
     names = list(assignment.tasks)
     rows: list[list[Any]] = [["submission", "score", "max_score", *names, "mistakes", "error"]]
     for one in graded:
-        name = text_cell(label(one, folder))
-        if one.report is None:
-            total = sum(task.points for task in assignment.tasks.values())
-            none = 0 if one.marked else ""
-            blank = [""] * len(names)
-            rows.append([name, none, f"{total:g}", *blank, "", text_cell(one.error)])
-            continue
-        functions = one.report.functions
-        scores = ["" if f.status == "not attempted" else f"{f.score:g}" for f in functions]
-        mistakes = "; ".join(f"{f.name}: {f.mistake}" for f in functions if f.mistake)
-        error = text_cell(" ".join(one.report.messages))
-        score, best = f"{one.report.score:g}", f"{one.report.max_score:g}"
-        rows.append([name, score, best, *scores, mistakes, error])
+        report, functions = one.report, one.report.functions if one.report else ()
+        score = report.score if report else 0 if one.marked else None
+        best = (
+            report.max_score if report else sum(task.points for task in assignment.tasks.values())
+        )
+        scores = {f.name: f"{f.score:g}" for f in functions if f.status != "not attempted"}
+        rows.append(
+            [
+                text_cell(label(one, folder)),
+                "" if score is None else f"{score:g}",
+                f"{best:g}",
+                *(scores.get(name, "") for name in names),
+                "; ".join(f"{f.name}: {f.mistake}" for f in functions if f.mistake),
+                text_cell(" ".join(report.messages) if report else one.error),
+            ]
+        )
     return as_csv(rows)
 
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from ... import __version__
 from ..exercises.answers import EXERCISES, forward_of
-from ..judging.attempt import STOPPED, Attempt, attempt
+from ..judging.attempt import Attempt, attempt
 from ..judging.diagnosis import Diagnosis, Judgement, diagnose
 from ..judging.excuse import Diagnose, excuses, repeats_its_forward, with_advice
 from ..judging.explain import explanation
+from ..judging.judge import STOPPED
 from ..judging.search import counterexample
 from ..process.budget import Budget, sandbox_for_each
 from ..process.sandbox import Limits

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from ... import contract
 from ..exercises.answers import forward_of
 from ..judging.alike import alike
-from ..judging.attempt import FORWARD, RAISED, STOPPED, strata_right
+from ..judging.attempt import strata_right
 from ..judging.diagnosis import Judgement
-from ..judging.judge import FEW_DIGITS, SHARED, SINGLE_PRECISION
+from ..judging.judge import FEW_DIGITS, FORWARD, RAISED, SHARED, SINGLE_PRECISION, STOPPED
 from ..process.sandbox import Loaded
 from .assignment import Assignment, Task
 from .report import FunctionReport, Part
@@ -25,35 +24,27 @@ NOT_FULLY_TESTED = "Not fully tested: it uses your {0}, which is wrong. Mend {0}
 
 
 def marks(task: Task, judged: Judgement) -> tuple[Part, ...]:
-    tried = judged.attempt
+    tried, whole = judged.attempt, sum(task.strata.values())
     right = strata_right(tried)
     if judged.excused_by:
         right = dict.fromkeys(right, True)
-    whole = sum(task.strata.values())
-    shares = (BATTERY, MANNERS, SEARCH) if judged.called else (1.0, 0.0, 0.0)
+    wrong = {case.stratum: fault.sentence for case, fault in reversed(tried.wrong)}
     parts = []
+
+    def add(name: str, best: float, earned: float, message: str) -> None:
+        parts.append(Part(name, earned * best, best, message))
+
     for stratum, weight in task.strata.items():
-        best = shares[0] * task.points * weight / whole
-        fault = next((fault for case, fault in tried.wrong if case.stratum == stratum), None)
-        ok = right[stratum]
-        message = "" if ok else fault.sentence if fault else "Right only by accident."
-        parts.append(Part(stratum, best if ok else 0.0, best, message))
-    if not judged.called:
-        return tuple(parts)
-    share = sum(task.strata[stratum] for stratum, ok in right.items() if ok) / whole
-    message = tried.manners.sentence if tried.manners is not None else ""
-    best = shares[1] * task.points
-    parts.append(Part(LEFT_ALONE, 0.0 if message else share * best, best, message))
-    best = shares[2] * task.points
-    ok = all(right.values()) and judged.beyond is None
-    message = judged.beyond[1].sentence if judged.beyond else ""
-    parts.append(Part("further inputs", best if ok else 0.0, best, message))
+        message = "" if right[stratum] else wrong.get(stratum, "Right only by accident.")
+        best = (BATTERY if judged.called else 1.0) * task.points * weight / whole
+        add(stratum, best, right[stratum], message)
+    if judged.called:
+        earned = sum(task.strata[stratum] for stratum, ok in right.items() if ok) / whole
+        message = tried.manners.sentence if tried.manners else ""
+        add(LEFT_ALONE, MANNERS * task.points, 0.0 if message else earned, message)
+        message = judged.beyond[1].sentence if judged.beyond else ""
+        add("further inputs", SEARCH * task.points, all(right.values()) and not message, message)
     return tuple(parts)
-
-
-def rude(parts: Sequence[Part]) -> float:
-    """What overwritten arguments cost."""
-    return sum(part.max_score for part in parts if part.name == LEFT_ALONE and part.message)
 
 
 def report_of(name: str, task: Task, judged: Judgement, assignment: Assignment) -> FunctionReport:
@@ -72,10 +63,10 @@ def report_of(name: str, task: Task, judged: Judgement, assignment: Assignment) 
     elif found is not None:
         message = found.message
         if found.convention:
-            credit = min(
-                assignment.credit.get(m.id, assignment.conventions) for m in found.mistakes
-            )
-            score = max(score, credit * (task.points - rude(parts)))
+            credits = (assignment.credit.get(m.id, assignment.conventions) for m in found.mistakes)
+            credit = min(credits)
+            rude = sum(p.max_score for p in parts if p.name == LEFT_ALONE and p.message)
+            score = max(score, credit * (task.points - rude))
             message = f"This course uses another convention: {message}"
     kinds = {fault.kind if fault else None for fault in tried.faults}
     if score >= task.points:
@@ -97,23 +88,21 @@ def report_of(name: str, task: Task, judged: Judgement, assignment: Assignment) 
         mistake=found.id if found else None,
         message=message,
         example=judged.example if lost and show in ("example", "full") else "",
-        details=tuple(f"{p.name}: {p.message}" for p in parts if p.message)
-        if show == "full"
-        else (),
+        details=tuple(f"{p.name}: {p.message}" for p in parts if p.message and show == "full"),
         edit=alike(tried) if lost and unknown and show == "full" else "",  # it quotes the solution
         notes=tuple(f"{note[0].upper()}{note[1:]}." for note in notes),
         parts=tuple(
-            replace(p, score=round(p.score, 4), max_score=round(p.max_score, 4)) for p in parts
-        )
-        if show != "name"
-        else (),
-        see=where(name),
+            replace(p, score=round(p.score, 4), max_score=round(p.max_score, 4))
+            for p in parts
+            if show != "name"
+        ),
+        see=derived_in(name),
         behaviour=judged.behaviour,
         visibility=task.visibility,
     )
 
 
-def where(name: str) -> str:
+def derived_in(name: str) -> str:
     """Where npppo derives it."""
     module = getattr(contract, forward_of(name)).__module__.replace(".", "/")
     return f"{module}.py, {forward_of(name)}"
@@ -145,9 +134,9 @@ def why_ungraded(
     name: str, loaded: Loaded, messages: tuple[str, ...], submission: Submission
 ) -> str:
     """Empty where the function was not attempted."""
-    if name in loaded.defined - stubs_in(submission) and forward_of(name) in loaded.defined:
-        return "Not graded: the file takes too long to load."
     if name in loaded.defined - stubs_in(submission):
+        if forward_of(name) in loaded.defined:
+            return "Not graded: the file takes too long to load."
         return f"It needs the cache of {forward_of(name)}, which is not there."
     if name not in loaded.defined and name in defined_in(submission):
         return f"The file stopped before it was defined. {' '.join(messages[:1])}"

@@ -56,12 +56,12 @@ class Report:
     file: str
     title: str
     functions: tuple[FunctionReport, ...]
+    absent: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
     output: str = ""
     limits: tuple[str, ...] = ()  # which limits held while the submission ran
     versions: tuple[tuple[str, str], ...] = ()  # npppo, numpy, python
     seconds: float = 0.0
-    absent: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:

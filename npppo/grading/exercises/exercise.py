@@ -78,9 +78,9 @@ class Battery:
     worth. `off_kinks(*args)` says which of the search's further cases keep clear of kinks. `parts`
     are the contract functions that a student may have built this one from, besides the forward of a
     backward and its parts: a mistake in those is not charged again here. `observe(case, result)`
-    makes results
-    comparable where they are not arrays to be compared as they are. `edges` are strata for care
-    alone, such as nan where nobody should look: what is wrong elsewhere is named without them.
+    makes results comparable where they are not arrays to be compared as they are. `edges` are
+    strata for care alone, such as nan where nobody should look: what is wrong elsewhere is named
+    without them.
     """
 
     draw: Callable[[np.random.Generator], list[Case]]

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
+
+
+def several(tree: Any) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Whether it branches: a list or a tuple."""
+    return isinstance(tree, list | tuple)
 
 
 def leaves(tree: Any) -> Iterator[Any]:

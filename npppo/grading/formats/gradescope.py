@@ -1,7 +1,7 @@
 """An autograder for Gradescope: one zip to upload, which needs no network beyond pip.
 
 In the zip: setup.sh (runs once and installs the wheel), run_autograder (runs for each
-submission), the wheel of this very npppo, the assignment, the salt.
+submission), the wheel of this very npppo, the assignment, the salt, the teacher's own mistakes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from pathlib import Path
 
 from ... import __version__
 from ...training.checkpoint import write_text
+from ..desk.additions import add_mistakes
 from ..desk.assignment import read_assignment
 from ..desk.classroom import is_code, visible
 from ..desk.grade import grade
 from ..desk.submission import UnreadableError, read_submission
 from .writers import dumps, gradescope
 
-ASSIGNMENT, SALT = "assignment.ini", "salt.txt"
+ASSIGNMENT, SALT, MISTAKES = "assignment.ini", "salt.txt", "mistakes.txt"
 SETUP = """#!/usr/bin/env bash
 # Runs once, when the image is built.
 set -euo pipefail
@@ -40,20 +41,20 @@ exec python3 -m npppo.grading.formats.gradescope /autograder
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def autograder(assignment: Path | None, salt: str | None) -> bytes:
+def autograder(assignment: Path | None, salt: str | None, mistakes: Path | None = None) -> bytes:
     """The zip. Without a salt a random one is drawn, so that nobody can foresee the inputs."""
+    add_mistakes(mistakes)  # which the assignment may give credit for
     read_assignment(assignment)
     name = f"npppo-{__version__}-py3-none-any.whl"
     settings = assignment.read_bytes() if assignment else b"[assignment]\n"
-    return zipped(
-        {
-            "setup.sh": SETUP.format(wheel=name).encode(),
-            "run_autograder": RUN.encode(),
-            name: wheel(),
-            ASSIGNMENT: settings,
-            SALT: (secrets.token_hex(16) if salt is None else salt).encode(),
-        }
-    )
+    files = {
+        "setup.sh": SETUP.format(wheel=name).encode(),
+        "run_autograder": RUN.encode(),
+        name: wheel(),
+        ASSIGNMENT: settings,
+        SALT: (secrets.token_hex(16) if salt is None else salt).encode(),
+    }
+    return zipped(files | ({MISTAKES: mistakes.read_bytes()} if mistakes is not None else {}))
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -104,6 +105,8 @@ def run(root: Path) -> None:
     results = root / "results" / "results.json"
     write_text(results, failure("The grader did not finish. Please tell your teacher."))
     source = root / "source"
+    if (source / MISTAKES).exists():
+        add_mistakes(source / MISTAKES)
     assignment = read_assignment(source / ASSIGNMENT)
     salt = (source / SALT).read_text("utf-8").strip()
     try:

@@ -11,18 +11,13 @@ import numpy as np
 
 from ..exercises.answers import EXERCISES, reference, varied
 from ..exercises.exercise import Case, Exercise, Switches
-from ..exercises.trees import mapped
+from ..exercises.trees import mapped, several
 from ..judging.attempt import Attempt, attempted
 from ..judging.diagnosis import diagnose
 from ..judging.match import Variants
 from ..process.sandbox import Error, Outcome
 
 Style = Callable[[Any], Any]
-
-
-def each(change: Callable[[Any], Any]) -> Style:
-    """Change every array of a result."""
-    return partial(mapped, change)
 
 
 def in_single(x: Any) -> Any:
@@ -32,21 +27,25 @@ def in_single(x: Any) -> Any:
 
 def sequences(change: type) -> Style:
     def styled(tree: Any) -> Any:
-        return change(styled(x) for x in tree) if isinstance(tree, list | tuple) else tree
+        return change(styled(x) for x in tree) if several(tree) else tree
 
     return styled
 
 
 # What a right answer may look like.
 STYLES: dict[str, Style] = {
-    "single precision": each(in_single),
-    "Python numbers for scalars": each(lambda x: x if np.ndim(x) else np.asarray(x).item()),
-    "NumPy scalars": each(lambda x: x if np.ndim(x) else np.asarray(x)[()]),
-    "0-d arrays": each(np.asarray),
+    "single precision": partial(mapped, in_single),
+    "Python numbers for scalars": partial(
+        mapped, lambda x: x if np.ndim(x) else np.asarray(x).item()
+    ),
+    "NumPy scalars": partial(mapped, lambda x: x if np.ndim(x) else np.asarray(x)[()]),
+    "0-d arrays": partial(mapped, np.asarray),
     "nested lists for an array": lambda x: x.tolist() if isinstance(x, np.ndarray) else x,
     "tuples for lists": sequences(tuple),
     "lists for tuples": sequences(list),
-    "another memory layout": each(lambda x: np.asfortranarray(x) if np.ndim(x) > 1 else x),
+    "another memory layout": partial(
+        mapped, lambda x: np.asfortranarray(x) if np.ndim(x) > 1 else x
+    ),
 }
 
 
@@ -62,7 +61,7 @@ class Tally:
     refused: list[str] = field(default_factory=list)
 
 
-def selftest(seed: int = 0) -> dict[str, Tally]:
+def tallies(seed: int = 0) -> dict[str, Tally]:
     """One row for each function."""
     return {name: tested(exercise, seed) for name, exercise in EXERCISES.items()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 import time
@@ -13,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ... import __version__, contract
+from ... import __version__
+from ...contract import SPECIFICATIONS
 from ...training.checkpoint import write_text
 from ..desk.assignment import Assignment
 from ..desk.marks import report_of, ungraded
 from ..desk.report import Report
 from ..exercises.answers import EXERCISES, asked_for, forward_of, reference
 from ..exercises.exercise import Case, Product, Rng
+from ..exercises.trees import several
 from ..judging.attempt import attempted
 from ..judging.diagnosis import Judgement, diagnose
 from ..judging.judge import from_lists
@@ -94,24 +95,25 @@ def vectors(name: str, salt: str, results: bool) -> dict[str, Any]:
         if results:
             entry["result"] = encoded(reference(name, case))
         cases.append(entry)
-    names = list(inspect.signature(getattr(contract, forward_of(name))).parameters)
+    names = list(SPECIFICATIONS[forward_of(name)].arguments)
     return {"format": FORMAT, "function": name, "arguments": names, "cases": cases}
 
 
 def encoded(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [encoded(x) for x in value]
-    if isinstance(value, Product):
-        return {"matrix": encoded(value.matrix)}
-    if isinstance(value, Rng):
-        return {"seed": value.seed}
-    if isinstance(value, np.ndarray | np.generic) and np.ndim(value):
-        data = [encoded(x) for x in np.ravel(value).tolist()]
-        return {"shape": list(np.shape(value)), "dtype": str(value.dtype), "data": data}
-    if isinstance(value, np.ndarray | np.generic):
-        return encoded(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+    match value:
+        case list() | tuple():
+            return [encoded(x) for x in value]
+        case Product():
+            return {"matrix": encoded(value.matrix)}
+        case Rng():
+            return {"seed": value.seed}
+        case np.ndarray() if value.ndim:
+            data = [encoded(x) for x in value.ravel().tolist()]
+            return {"shape": list(value.shape), "dtype": str(value.dtype), "data": data}
+        case np.ndarray() | np.generic():
+            return encoded(value.item())
+        case float() if not math.isfinite(value):
+            return str(value)
     return value
 
 
@@ -136,11 +138,11 @@ def decoded(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def answer(expected: Any, got: Any) -> Any:
+def as_meant(expected: Any, got: Any) -> Any:
     """What was meant: a program that writes JSON may write 1 for 1.0."""
-    if isinstance(expected, list | tuple):
+    if several(expected):
         alike = isinstance(got, list) and len(got) == len(expected)
-        return [answer(e, g) for e, g in zip(expected, got, strict=True)] if alike else got
+        return [as_meant(e, g) for e, g in zip(expected, got, strict=True)] if alike else got
     array = from_lists(got) if isinstance(got, list) else got
     if not isinstance(array, np.ndarray):
         return got
@@ -164,7 +166,7 @@ def grade_answers(folder: Path, assignment: Assignment, salt: str = "") -> Repor
         cases = cases_of(name, salt)
         results = read_answers(path, len(cases))
         outcomes = [
-            Outcome(kind="value", value=answer(reference(name, case), decoded(result)))
+            Outcome(kind="value", value=as_meant(reference(name, case), decoded(result)))
             for case, result in zip(cases, results, strict=True)
         ]
         tried = attempted(EXERCISES[name], cases, outcomes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from textwrap import wrap
@@ -13,16 +14,16 @@ from xml.etree import ElementTree
 from ..desk.report import FunctionReport, Report
 from ..process.codec import harmless
 
-COLOURS = {"passed": 32, "partial": 33, "failed": 31, "error": 31, "not attempted": 90}
+# By status: a sign for the terminal, and its colour.
+SIGNS = {
+    "passed": ("ok", 32),
+    "partial": ("part", 33),
+    "failed": ("WRONG", 31),
+    "error": ("ERROR", 31),
+    "not attempted": ("-", 90),
+}
 WIDTH = 92  # of the explanations; the examples are Python and stay as they are
 FEW = 5  # functions whose names fit on a line
-SIGNS = {
-    "passed": "ok",
-    "partial": "part",
-    "failed": "WRONG",
-    "error": "ERROR",
-    "not attempted": "-",
-}
 
 
 def clean(text: str) -> str:
@@ -33,7 +34,7 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\t\n" else "\ufffd" for c in text)
 
 
-def points(score: float, max_score: float) -> str:
+def out_of(score: float, max_score: float) -> str:
     return f"{score:g}/{max_score:g}"
 
 
@@ -44,27 +45,26 @@ def terminal(report: Report, colour: bool = False) -> str:
     width = max((len(f.name) for f in report.functions), default=0)
     shown = [f for f in report.functions if f.status != "not attempted"] or report.functions
     for f in shown:
-        sign = f"{SIGNS[f.status]:>5}"
-        if colour:
-            sign = f"\x1b[{COLOURS[f.status]}m{sign}\x1b[0m"
-        lines.append(f"{sign}  {f.name:<{width}}  {points(f.score, f.max_score):>7}")
-        if f.status not in ("passed", "not attempted") or f.message != "Right.":
-            if f.status != "not attempted":
-                lines += ["       " + line for line in explanation(f)]
-        elif f.notes:
-            lines += ["       " + line for line in f.notes]
-    rest = len(report.functions) - len(shown)
-    if rest:
+        sign, number = SIGNS[f.status]
+        sign = f"\x1b[{number}m{sign:>5}\x1b[0m" if colour else f"{sign:>5}"
+        lines.append(f"{sign}  {f.name:<{width}}  {out_of(f.score, f.max_score):>7}")
+        if f.status != "not attempted":
+            helps = f.notes if f.message == "Right." else explained(f)
+            lines += ["       " + line for line in helps]
+    if rest := len(report.functions) - len(shown):
         lines += ["", f"{rest} more not attempted"]
     if report.absent:
         lines += [*[""] * bool(shown), *uncounted(report)]
-    lines += ["", f"score {points(report.score, report.max_score)}"]
-    hidden = sum(f.visibility != "visible" for f in report.functions)
-    if hidden:
+    lines += ["", f"score {out_of(report.score, report.max_score)}"]
+    if hidden := hidden_in(report):
         lines.append(f"({hidden} of the functions count, but are not shown to students yet)")
     if report.limits:
         lines.append("limits that held: " + ", ".join(report.limits))
     return "\n".join(lines) + "\n"
+
+
+def hidden_in(report: Report) -> int:
+    return sum(f.visibility != "visible" for f in report.functions)
 
 
 def said(report: Report) -> list[str]:
@@ -79,7 +79,7 @@ def uncounted(report: Report) -> list[str]:
     return [f"Not handed in, and not counted: {names}."] if report.absent else []
 
 
-def explanation(f: FunctionReport) -> list[str]:
+def explained(f: FunctionReport) -> list[str]:
     """Message first, then the example, then the rest."""
     return wrap(named(f), WIDTH) + evidence(f)
 
@@ -108,19 +108,9 @@ def evidence(f: FunctionReport) -> list[str]:
 
 def plain(report: Report) -> dict[str, Any]:
     """The report as JSON has it."""
-    return {
-        "title": report.title,
-        "file": report.file,
-        "score": report.score,
-        "max_score": report.max_score,
-        "functions": [asdict(f) for f in report.functions],
-        "absent": report.absent,
-        "messages": report.messages,
-        "output": report.output,
-        "limits": report.limits,
-        "versions": dict(report.versions),
-        "seconds": report.seconds,
-    }
+    head = {"title": report.title, "file": report.file}
+    sums = {"score": report.score, "max_score": report.max_score}
+    return {**head, **sums, **asdict(report), "versions": dict(report.versions)}
 
 
 def dumps(content: Any) -> str:
@@ -140,7 +130,7 @@ def gradescope(report: Report) -> str:
             "score": f.score,
             "max_score": f.max_score,
             "status": "passed" if f.status == "passed" else "failed",
-            "output": "\n".join(explanation(f)),
+            "output": "\n".join(explained(f)),
             "output_format": "text",
             "visibility": f.visibility,
             "tags": [f.mistake] if f.mistake else [],
@@ -148,11 +138,11 @@ def gradescope(report: Report) -> str:
         }
         for i, f in enumerate(report.functions, 1)
     ]
-    hidden = sum(f.visibility != "visible" for f in report.functions)
-    shown = f"{hidden} further functions are graded but not shown yet." if hidden else ""
+    hidden = hidden_in(report)
+    shown = [f"{hidden} further functions are graded but not shown yet."] if hidden else []
     return dumps(
         {
-            "output": "\n".join([*said(report), *uncounted(report), *([shown] if shown else [])]),
+            "output": "\n".join([*said(report), *uncounted(report), *shown]),
             "output_format": "text",
             "test_output_format": "text",
             "test_name_format": "text",
@@ -166,14 +156,12 @@ def gradescope(report: Report) -> str:
 
 def junit(report: Report) -> str:
     """JUnit has no points: they are properties, and a lost mark is a failure."""
-    bad = [f for f in report.functions if f.status in ("failed", "partial")]
-    errors = [f for f in report.functions if f.status == "error"]
-    skipped = [f for f in report.functions if f.status == "not attempted"]
+    times = Counter(f.status for f in report.functions)
     numbers = {
         "tests": str(len(report.functions)),
-        "failures": str(len(bad)),
-        "errors": str(len(errors)),
-        "skipped": str(len(skipped)),
+        "failures": str(times["failed"] + times["partial"]),
+        "errors": str(times["error"]),
+        "skipped": str(times["not attempted"]),
         "time": f"{report.seconds:.2f}",
     }
     root = ElementTree.Element("testsuites", {"name": "npppo", **numbers})
@@ -184,15 +172,12 @@ def junit(report: Report) -> str:
         properties(
             case, {"score": f.score, "max_score": f.max_score, "mistake": f.mistake or "none"}
         )
-        text = "\n".join(explanation(f))
         if f.status == "not attempted":
             ElementTree.SubElement(case, "skipped", message=clean(f.message))
         elif f.status != "passed":
-            kind = "error" if f.status == "error" else "failure"
-            child = ElementTree.SubElement(
-                case, kind, message=clean(f.message), type=f.mistake or f.status
-            )
-            child.text = text
+            kind, why = "error" if f.status == "error" else "failure", f.mistake or f.status
+            child = ElementTree.SubElement(case, kind, message=clean(f.message), type=why)
+            child.text = "\n".join(explained(f))
     if report.output:
         ElementTree.SubElement(suite, "system-out").text = clean(report.output)
     ElementTree.indent(root)
@@ -242,9 +227,9 @@ def otter(report: Report) -> str:
             right = p.score >= p.max_score or not p.message
             verdict = "Test case passed" if right else "Test case failed"
             lines += [f"    {f.name} - {p.name} result:", f"        {verdict}"]
-        lines += ["    " + line for line in explanation(f)]
+        lines += ["    " + line for line in explained(f)]
     lines += uncounted(report)
-    lines.append(f"Total Score: {points(report.score, report.max_score)}")
+    lines.append(f"Total Score: {out_of(report.score, report.max_score)}")
     return "\n".join(lines) + "\n"
 
 
@@ -253,7 +238,7 @@ def markdown(report: Report) -> str:
     lines = [
         f"# {escaped(report.title)}: {escaped(report.file)}",
         "",
-        f"**Score: {points(report.score, report.max_score)}**",
+        f"**Score: {out_of(report.score, report.max_score)}**",
         "",
         *(f"> {escaped(message)}" for message in report.messages),
         "",
@@ -262,7 +247,7 @@ def markdown(report: Report) -> str:
     ]
     for f in report.functions:
         message = "" if f.status == "not attempted" else escaped(f.message)
-        lines.append(f"| `{f.name}` | {points(f.score, f.max_score)} | {f.status} | {message} |")
+        lines.append(f"| `{f.name}` | {out_of(f.score, f.max_score)} | {f.status} | {message} |")
     lines += ["", *map(escaped, uncounted(report))] if report.absent else []
     for f in report.functions:
         if f.example or f.edit:

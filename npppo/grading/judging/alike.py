@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..exercises.answers import no_result
 from ..exercises.compare import DOUBLE
 from ..exercises.exercise import Switches
 from ..exercises.mistakes import BOOK
-from .attempt import UNLIKE, Attempt
-from .edits import Edit, edits, pages, parsed
+from .attempt import Attempt
+from .edits import Edit, edits, own_pages, statement_of
+from .judge import UNLIKE
 from .match import Variants
 
 MOST = 1000  # edits of a function that are tried, the simplest first
@@ -31,8 +31,7 @@ def alike(attempt: Attempt) -> str:
     """What there is to say of the simplest edit that gives all the answers; empty without one."""
     name, outcomes = attempt.exercise.name, attempt.observed
     right = Variants(attempt.exercise, attempt.cases)
-    wrong = [not no_result(x) and not right.is_right(outcomes, k) for k, x in enumerate(outcomes)]
-    if any(x is UNLIKE for x in outcomes) or not any(wrong):
+    if any(x is UNLIKE for x in outcomes) or not right.wrong(outcomes):
         return ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what no student wrote
@@ -50,7 +49,7 @@ def compiled(name: str, found: Sequence[Edit]) -> Callable[..., Any]:
     """The function with a switch for each edit."""
     numbered = dict(enumerate(sorted(found, key=lambda edit: (edit.function, edit.number))))
     space = {**BOOK.space, "NUMBERS": {edit.switch: k for k, edit in numbered.items()}}
-    for function in pages(name):
+    for function in own_pages(name):
         exec(switchable(function, numbered), space)
 
     def variant(on: Switches, *args: Any) -> Any:
@@ -83,9 +82,9 @@ def switchable(function: str, numbered: Mapping[int, Edit]) -> str:
 def headed(line: str, others: Mapping[int, str]) -> str:
     """A line `for x in y:` or `if y:` with other y behind their switches."""
     field = "iter" if line.strip().startswith("for ") else "test"
-    own = ast.unparse(getattr(parsed(line), field))
+    own = ast.unparse(getattr(statement_of(line), field))
     choice = "".join(
-        f"{ast.unparse(getattr(parsed(other), field))} if edit == {k} else "
+        f"{ast.unparse(getattr(statement_of(other), field))} if edit == {k} else "
         for k, other in others.items()
     )
     start = line[: line.index(" in ") + 4] if field == "iter" else line[: line.index("if ") + 3]

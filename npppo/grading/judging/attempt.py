@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,56 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ... import contract
-from ..exercises.answers import (
-    BROKE,
-    CRASHED,
-    forward_of,
-    has_backward,
-    no_result,
-    observed,
-    reference,
-)
-from ..exercises.compare import (
-    CLEAR,
-    DOUBLE,
-    MIXED,
-    SINGLE,
-    close,
-    differing,
-    single_precision,
-    vector,
-)
+from ...contract import SPECIFICATIONS
+from ..exercises.answers import forward_of, has_backward, reference
+from ..exercises.compare import CLEAR, close, differing, vector
 from ..exercises.exercise import Array, Case, Exercise
 from ..exercises.trees import leaves, mapped
-from ..process.sandbox import Call, Error, Opaque, Outcome, Sandbox
-from .judge import (
-    CHANGED,
-    COUNT,
-    FEW_DIGITS,
-    MISSING,
-    NONE,
-    NONFINITE,
-    RANDOM,
-    SHARED,
-    SINGLE_PRECISION,
-    VALUE,
-    Fault,
-    Verdict,
-    at,
-    form,
-    from_lists,
-    judge,
-    number,
-    single_inputs,
-    where,
-)
+from ..process.sandbox import Call, Opaque, Outcome, Sandbox
+from . import judge
+from .judge import Fault, Verdict
 
-RAISED = "raised"
-STOPPED = "stopped"  # out of time, dead, or not run because of that
-FORWARD = "forward"  # a backward function whose own forward raised
 EXCESS = 100  # times as many numbers as were expected
-LAYOUT = "FORM-08"  # depends on how an argument lies in memory
 
 Answer = Callable[[str, tuple[Any, ...]], Any]
 
@@ -91,11 +49,6 @@ class Attempt:
         return not any(self.faults)
 
     @property
-    def rights(self) -> int:
-        """How many cases are right."""
-        return self.faults.count(None)
-
-    @property
     def missing(self) -> bool:
         """Whether it was left as the starter file has it."""
         return all(outcome.not_implemented for outcome in self.outcomes)
@@ -104,7 +57,7 @@ class Attempt:
     def observed(self) -> list[Any]:
         """The outcomes as the book's variants give them."""
         return [
-            observe(self.exercise, case, outcome)
+            judge.comparable(self.exercise, case, outcome)
             for case, outcome in zip(self.cases, self.outcomes, strict=True)
         ]
 
@@ -138,26 +91,6 @@ def trivial(case: Case, expected: Any) -> bool:
     )
 
 
-# Exceptions that stand for an overflow or a division by zero.
-NUMERICAL = ("OverflowError", "ZeroDivisionError", "FloatingPointError")
-UNLIKE = object()  # what no variant does
-
-
-def observe(exercise: Exercise, case: Case, outcome: Outcome) -> Any:
-    if outcome.kind == RAISED:
-        forward = outcome.stage == FORWARD and exercise.name.endswith("_backward")
-        if forward or outcome.error is None:
-            return UNLIKE
-        return BROKE if outcome.error.type in NUMERICAL else CRASHED
-    if outcome.kind != "value" or not outcome.paired or strange(outcome.value):
-        return UNLIKE
-    return observed(exercise, case, outcome.value)
-
-
-def strange(tree: Any) -> bool:
-    return any(np.asarray(x).dtype.kind not in "biuf" for x in leaves(tree))
-
-
 def attempt(
     sandbox: Sandbox,
     exercise: Exercise,
@@ -177,49 +110,50 @@ def attempt(
     manners = overwritten(exercise, tried.outcomes)
     for k, outcome in zip(others, outcomes[len(cases) :], strict=True):
         if manners is None and tried.faults[k] is None and not outcome.unanswered:
-            fault = verdict(exercise, cases[k], tried.expected[k], outcome).fault
-            if fault is not None and fault.kind not in (FORWARD, STOPPED):
+            fault = judge.verdict(exercise, cases[k], tried.expected[k], outcome).fault
+            if fault is not None and fault.kind not in (judge.FORWARD, judge.STOPPED):
                 text = f"{fault.text}, when an argument is read-only or not contiguous"
-                manners = replace(fault, kind=LAYOUT, text=text)
+                manners = replace(fault, kind=judge.LAYOUT, text=text)
     return replace(tried, manners=manners)
 
 
 def attempted(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Attempt:
     """What was answered on these cases."""
-    expected = [reference(exercise.name, case) for case in cases]
-    verdicts = [
-        sharing(verdict(exercise, case, right, outcome), outcome)
-        for case, right, outcome in zip(cases, expected, outcomes, strict=True)
-    ]
-    settled = [
-        without_excess(e, in_arrays(e, outcome))
-        for e, outcome in zip(expected, outcomes, strict=True)
-    ]
+    expected, verdicts, settled = [], [], []
+    for case, outcome in zip(cases, outcomes, strict=True):
+        right = reference(exercise.name, case)
+        found = judge.verdict(exercise, case, right, outcome)
+        expected.append(right)
+        if outcome.shares:
+            found = replace(found, notes=found.notes | {judge.SHARED})
+        verdicts.append(found)
+        settled.append(without_excess(right, judge.in_arrays(right, outcome)))
     return Attempt(exercise, tuple(cases), tuple(expected), tuple(settled), tuple(verdicts))
-
-
-def sharing(found: Verdict, outcome: Outcome) -> Verdict:
-    return replace(found, notes=found.notes | {SHARED}) if outcome.shares else found
-
-
-def in_arrays(expected: Any, outcome: Outcome) -> Outcome:
-    """With the array that nested lists of numbers spell, where an array is expected."""
-    if not isinstance(expected, np.ndarray) or not isinstance(outcome.value, list):
-        return outcome
-    array = from_lists(outcome.value)
-    return outcome if array is None else replace(outcome, value=array)
 
 
 def without_excess(expected: Any, outcome: Outcome) -> Outcome:
     """The outcome; of a value many times larger than expected only the form is kept and judged."""
     if quantity(outcome.value) <= EXCESS * (1 + quantity(expected)):
         return outcome
-    return replace(outcome, value=Opaque(form(outcome.value)))
+    return replace(outcome, value=Opaque(judge.form(outcome.value)))
 
 
 def quantity(tree: Any) -> int:
     """How many numbers a result has, or other things."""
     return sum(np.size(x) if isinstance(x, np.ndarray) else 1 for x in leaves(tree))
+
+
+def tried_on(
+    sandbox: Sandbox,
+    exercise: Exercise,
+    case: Case,
+    parts: tuple[str, ...] = (),
+    answer: Answer | None = None,
+) -> tuple[Outcome, Any, Fault | None]:
+    """What the function answers in one case, what is right, and what is wrong with the answer."""
+    (got,) = sandbox.call([call(exercise, case, parts)], answer)
+    right = reference(exercise.name, case)
+    return got, right, judge.verdict(exercise, case, right, got).fault
 
 
 def call(exercise: Exercise, case: Case, parts: tuple[str, ...] = (), twice: bool = False) -> Call:
@@ -254,87 +188,13 @@ def one_of_each_stratum(cases: Sequence[Case]) -> list[int]:
     return sorted(first.values())
 
 
-def verdict(exercise: Exercise, case: Case, expected: Any, outcome: Outcome) -> Verdict:
-    fault = broken(exercise, outcome)
-    if fault is not None:
-        return Verdict(fault)
-    plain = judge(exercise.name, case, expected, outcome.value)
-    bad_form = plain.fault is not None and plain.fault.kind not in (VALUE, NONFINITE)
-    if exercise.battery.observe is None or bad_form:
-        return plain
-    right = observed(exercise, case, expected)
-    if right is expected:  # nothing but itself is looked at
-        return plain
-    got = observe(exercise, case, in_arrays(expected, outcome))
-    coarser = SINGLE if single_precision(outcome.value) or single_inputs(case) else MIXED
-    for tolerance, note in ((DOUBLE, []), (SINGLE, [SINGLE_PRECISION]), (MIXED, [FEW_DIGITS])):
-        wanted = tolerance in (DOUBLE, coarser)
-        if wanted and not (got is UNLIKE or no_result(got)) and close(got, right, tolerance):
-            return Verdict(None, frozenset(note))
-    return Verdict(plain.fault or by_little(expected, outcome.value))
-
-
-def by_little(expected: Any, got: Any) -> Fault:
-    """A fault of a result that is nearly right."""
-    text = "is not what was asked for"
-    if not isinstance(expected, np.ndarray) or np.shape(got) != expected.shape:
-        return Fault(VALUE, text)
-    wrong = np.flatnonzero(np.asarray(got) != expected)
-    if not wrong.size:
-        return Fault(VALUE, text)
-    index = where(wrong, expected)
-    by = number(np.asarray(got)[index] - expected[index])
-    return Fault(VALUE, f"is wrong by {by}{at(index)}", index)
-
-
-def broken(exercise: Exercise, outcome: Outcome) -> Fault | None:
-    """Why there is no value to look at."""
-    if outcome.kind == RAISED:
-        assert outcome.error is not None
-        line = f" (line {outcome.error.line})" if outcome.error.line else ""
-        if outcome.stage == FORWARD and exercise.name.endswith("_backward"):
-            forward, kind = forward_of(exercise.name), outcome.error.type
-            return Fault(
-                FORWARD,
-                f"was not tried: your {forward} raised {article(kind)} {kind}{line}. "
-                f"Mend {forward} first",
-            )
-        return Fault(RAISED, f"raised {plainly(outcome.error)}{line}")
-    if outcome.kind != "value":
-        return Fault(STOPPED, STOPS.get(outcome.kind, "") + str(outcome.error or "").strip())
-    if not outcome.paired and outcome.value is None:
-        return Fault(NONE, MISSING)
-    if not outcome.paired:
-        return Fault(COUNT, f"returned {form(outcome.value)}, expected (out, cache)")
-    if outcome.steadiness == "different":
-        return Fault(RANDOM, "gave two different answers to the same call")
-    return None
-
-
-# What NumPy says of a matrix product whose shapes do not fit.
-GUFUNC = re.compile(r"matmul: .*gufunc signature.*\(size (\d+) is different from (\d+)\)")
-
-
-def plainly(error: Error) -> str:
-    """The exception in words for those who do not know what a gufunc is."""
-    said = r"the left matrix of @ has rows of \2 numbers, the right one columns of \1"
-    return str(replace(error, message=GUFUNC.sub(said, error.message)))
-
-
-def article(word: str) -> str:
-    return "an" if word[:1] in "AEIOU" else "a"
-
-
-STOPS = {"not run": "was not run, after an earlier call went wrong"}
-
-
 def overwritten(exercise: Exercise, outcomes: Sequence[Outcome]) -> Fault | None:
     """Manners that no value shows: changed arguments, and results that the next call changes."""
-    names = list(inspect.signature(getattr(contract, forward_of(exercise.name))).parameters)
+    names = list(SPECIFICATIONS[forward_of(exercise.name)].arguments)
     for outcome in outcomes:
         if outcome.changed:
             changed = [x if isinstance(x, str) else names[x] for x in outcome.changed]
-            return Fault(CHANGED, f"overwrites its argument {' and '.join(changed)}")
+            return Fault(judge.CHANGED, f"overwrites its argument {' and '.join(changed)}")
         if outcome.steadiness == "overwritten":
-            return Fault(RANDOM, "overwrites the result of one call in the next")
+            return Fault(judge.RANDOM, "overwrites the result of one call in the next")
     return None

@@ -9,23 +9,21 @@ import numpy as np
 
 from ..exercises.compare import vector
 from ..exercises.exercise import Case, Mistake, Switches
-from .attempt import FORWARD, LAYOUT, RAISED, STOPPED, UNLIKE, Attempt
-from .judge import CHANGED, COUNT, INTEGER, NONE, RANDOM, SHAPE, TYPE, Fault
+from . import judge
+from .attempt import Attempt
+from .judge import Fault
 from .laws import broken_law
 from .match import Variants
 from .observe import observation
 
-# Faults that have a name of their own, and what there is to add to what is said of some.
-FORMS = {NONE, COUNT, SHAPE, INTEGER, TYPE, CHANGED, RANDOM, LAYOUT}
+# What there is to add to what is said of some faults.
 ADVICE = {
-    CHANGED: (
+    judge.CHANGED: (
         " `y = x` is a second name, not a copy: start from x.copy(), and where x may hold whole "
         "numbers from x.astype(float)."
     ),
-    RANDOM: " Does it keep something between calls, or draw random numbers of its own?",
+    judge.RANDOM: " Does it keep something between calls, or draw random numbers of its own?",
 }
-
-
 ALTERNATIVES = 3  # pairs of mistakes with the same answers; of more, none says anything
 
 
@@ -73,10 +71,10 @@ def diagnose(
     kinds = Counter(fault.kind for _, fault in attempt.wrong)
     if not kinds:
         return of_form(attempt.manners) if attempt.manners else Diagnosis(None, "")
-    if RANDOM in kinds:
-        return of_form(first(attempt, RANDOM))
+    if judge.RANDOM in kinds:
+        return of_form(first(attempt, judge.RANDOM))
     manners = attempt.manners
-    changed = manners if manners is not None and manners.kind == CHANGED else None
+    changed = manners if manners is not None and manners.kind == judge.CHANGED else None
     if changed is not None and wrong_with_whole_numbers_alone(attempt):
         return of_form(changed)
     found = from_the_book(attempt, variants, with_pairs)
@@ -84,11 +82,11 @@ def diagnose(
         return found
     if changed is not None:
         return of_form(changed)
-    for kind in (NONE, COUNT, TYPE, INTEGER, SHAPE):
+    for kind in (judge.NONE, judge.COUNT, judge.TYPE, judge.INTEGER, judge.SHAPE):
         if kind in kinds:
             return of_form(first(attempt, kind))
-    for kind in (STOPPED, FORWARD, RAISED):
-        if kind in kinds and (kind == STOPPED or kinds[kind] == sum(kinds.values())):
+    for kind in (judge.STOPPED, judge.FORWARD, judge.RAISED):
+        if kind in kinds and (kind == judge.STOPPED or kinds[kind] == sum(kinds.values())):
             return Diagnosis(None, first(attempt, kind).sentence + place_of_the_stop(attempt))
     where = only_in(attempt)
     if where is not None:
@@ -99,7 +97,7 @@ def diagnose(
         return Diagnosis(seen.id, seen.sentence)
     law = broken_law(attempt.exercise.name, attempt.cases, results) if with_laws else None
     hint = f"{law} " if law is not None else ""
-    other = next((kind for kind in kinds if kind != FORWARD), None)
+    other = next((kind for kind in kinds if kind != judge.FORWARD), None)
     message = f"No known mistake matches. {hint}{first(attempt, other).sentence}"
     return Diagnosis(None, message)
 
@@ -146,7 +144,7 @@ def from_the_book(
 ) -> Diagnosis | None:
     """A single mistake, mistakes that no input tells apart, or a pair of mistakes."""
     outcomes = attempt.observed
-    if any(outcome is UNLIKE for outcome in outcomes):
+    if any(outcome is judge.UNLIKE for outcome in outcomes):
         return None
     exercise = attempt.exercise
     variants = variants or Variants(exercise, attempt.cases)
@@ -180,6 +178,5 @@ def first(attempt: Attempt, kind: str | None = None) -> Fault:
 
 
 def of_form(fault: Fault) -> Diagnosis:
-    if fault.kind not in FORMS:
-        return Diagnosis(None, fault.sentence)
-    return Diagnosis(fault.kind, fault.sentence + ADVICE.get(fault.kind, ""))
+    named = fault.kind.startswith("FORM-")
+    return Diagnosis(fault.kind if named else None, fault.sentence + ADVICE.get(fault.kind, ""))

@@ -7,13 +7,16 @@ row ±1, parentheses, 2, ½, N or 1/N.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..exercises.answers import EXERCISES
 from ..exercises.mistakes import BOOK
 
-SIGN, DROPPED, OTHER, FACTOR, ARGUMENT, NAME = range(6)  # kinds of edits, the simplest first
+# Kinds of edits, the simplest first. A list only takes the place of a list: it would otherwise be
+# put into itself, of which NumPy makes an array without end.
+SIGN, DROPPED, OTHER, FACTOR, ARGUMENT, NAME, LIST = range(7)
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -48,26 +51,28 @@ class Edit(NamedTuple):
         return f"{self.function}, line {self.number}: {self.line}"
 
 
-def pages(name: str) -> list[str]:
+def own_pages(name: str) -> list[str]:
     """The function, and what it calls that is no exercise of its own."""
     return [name, *sorted(BOOK.called(name) - EXERCISES.keys())]
 
 
 def edits(name: str) -> Iterator[Edit]:
-    for function in pages(name):
+    for function in own_pages(name):
         head, *lines = BOOK.pages[function].source
-        known = {arg.arg: ARGUMENT for arg in parsed(head).args.args}
+        known = {arg.arg: ARGUMENT for arg in statement_of(head).args.args}
         first = next(iter(known))
+        growing = set(re.findall(r"(\w+)\.append", "".join(lines)))
         for number, line in enumerate(lines, 1):
-            statement = parsed(line)
+            statement = statement_of(line)
             length = len(ast.unparse(statement).removesuffix("\n    pass"))
             for kind, other in changes(statement, known, first):
                 yield Edit(kind, abs(len(other) - length), function, number, other)
             names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-            known |= {x.id: NAME for x in names if isinstance(x.ctx, ast.Store)} | known
+            new = [x.id for x in names if isinstance(x.ctx, ast.Store)]
+            known |= {name: LIST if name in growing else NAME for name in new} | known
 
 
-def parsed(line: str) -> Any:
+def statement_of(line: str) -> Any:
     line = line.strip()
     return ast.parse(line + " pass" * line.endswith(":")).body[0]
 
@@ -126,7 +131,9 @@ def instead(node: Any, known: Mapping[str, int]) -> Iterator[tuple[int, str]]:
         case ast.Constant(value=float(number)):
             yield from ((FACTOR, str(k)) for k in (2 * number, number / 2))
         case ast.Name(ctx=ast.Load()) if node.id in known:
-            yield from ((kind, other) for other, kind in known.items() if other != node.id)
+            for other, kind in known.items():
+                if other != node.id and (kind == LIST) == (known[node.id] == LIST):
+                    yield kind, other
 
 
 def of_an_operation(node: ast.BinOp) -> Iterator[tuple[int, str]]:

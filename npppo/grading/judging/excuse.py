@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...check import central_difference
 from ..exercises.answers import (
     DIFFERENTIABLE,
     EXERCISES,
@@ -21,29 +22,29 @@ from ..exercises.answers import (
     letters_of,
     reference,
 )
-from ..exercises.compare import CLEAR, SINGLE, Tolerance, close, vector
-from ..exercises.exercise import Case, Exercise
-from ..exercises.trees import mapped
+from ..exercises.compare import CLEAR, SINGLE, Tolerance, close, finite, vector
+from ..exercises.exercise import Array, Case, Exercise
+from ..exercises.trees import mapped, several
 from ..process.budget import Budget, Chunks, loaded, sandbox_for_each
 from ..process.sandbox import Limits, Sandbox
-from .attempt import FORWARD, RAISED, Answer, Attempt, attempt, call, strata_right
+from .attempt import Answer, Attempt, attempt, call, strata_right
 from .diagnosis import Diagnosis, Judgement
-from .judge import NONFINITE
+from .judge import FORWARD, NONFINITE, RAISED
 from .match import agree
 
 Diagnose = Callable[..., Diagnosis]  # of an attempt, and whether laws hold for it; each but once
 
-# (f(x + h v) - f(x - h v)) / 2h errs by less than 1e-9 with the first h; the others are for
-# functions that change much within the first. A backward may leave out what is negligible.
+# The central difference errs by less than 1e-9 with the first step; the others are for functions
+# that change much within the first. A backward may leave out what is negligible.
 STEPS = 1e-5, 1e-8, 1e-11
 SLOPES = Tolerance(1e-3, 1e-3, 1e-6)
 DIRECTIONS = 4
 # Mistakes that leave nothing of a function whose derivative could be an exercise.
 HOLLOW = {"SUR-18", "SMX-20", "MLP-23", "TAN-03", "LOS-08", "LOS-09"}
-# The axis that may be left out, by the letters of the first argument.
+# The axis that a loop over rows may leave out, by the letters of the first argument.
 LONE = {"NA": 0, "ND": 0, "TE": 1}
 # The share of the points in which a function has to be right if it could not be tried in others
-MOST, FEW = 0.75, 0.25
+MOST, HALF, FEW = 0.75, 0.5, 0.25
 ZERO = 1e-9  # as good as
 STRIDE = 0.5  # long enough for a curve to leave its tangent
 
@@ -60,61 +61,39 @@ def excuses(
     blamed: dict[str, frozenset[str]] = {}
     questions = [name for name in wrong if suspects(name, wrong)]
     for name, sandbox in sandbox_for_each(questions, chunks, limits, budget):
-        tried, blame, own = wrong[name], frozenset[str](), frozenset([forward_of(name)])
-        parts = suspects(name, wrong)
-        better, asked = with_right_parts(sandbox, tried, parts)
+        tried, blame, parts = wrong[name], frozenset[str](), suspects(name, wrong)
+        answer, asked = answers(parts)
+        better = attempt(sandbox, tried.exercise, tried.cases, parts, answer)
         # a caller may make up for what its part does wrong, and be worse off with a right one
-        if asked & set(wrong) and better.rights >= tried.rights:
-            tried, blame = better, asked & set(wrong)
-            untested = not tried.right and only_untested(tried)
-            by = blame if tried.right or untested else frozenset()
-            judged[name] = Judgement(tried, parts, by, untested=untested)
-        if judged[name].excused_by:
-            pass
-        elif could_not_be_tried(chunks, limits, wrong, name):
-            blame |= own
-            judged[name] = Judgement(wrong[name], (), blame, untested=True)
-        elif passes_on(chunks, limits, wrong, name, diagnosed):
-            blame |= own
-            judged[name] = Judgement(wrong[name], (), blame)
+        if asked & set(wrong) and len(better.wrong) <= len(tried.wrong):
+            blame = frozenset(asked & set(wrong))
+            untested = not better.right and only_untested(better)
+            by = blame if better.right or untested else frozenset()
+            judged[name] = Judgement(better, parts, by, untested=untested)
+        forward = wrong.get(forward_of(name)) if name != forward_of(name) else None
+        if forward is not None and not judged[name].excused_by:
+            tried = wrong[name]
+            untested = only_untested(tried) or right_with_another_cache(chunks, limits, tried)
+            if untested or passes_on(chunks, limits, tried, forward, diagnosed):
+                blame |= {forward_of(name)}
+                judged[name] = Judgement(tried, (), blame, untested=untested)
         blamed[name] = blame
     for name in in_circles(blamed):
         judged[name] = Judgement(wrong[name])
     return judged
 
 
-def could_not_be_tried(
-    chunks: Chunks, limits: Limits, wrong: Mapping[str, Attempt], name: str
-) -> bool:
-    """Whether a backward has done nothing wrong where its forward did not raise."""
-    tried = wrong[name]
-    if name == forward_of(name) or forward_of(name) not in wrong:
-        return False
-    return only_untested(tried) or right_with_another_cache(chunks, limits, tried)
-
-
 def passes_on(
-    chunks: Chunks,
-    limits: Limits,
-    wrong: Mapping[str, Attempt],
-    name: str,
-    diagnosed: Diagnose,
+    chunks: Chunks, limits: Limits, tried: Attempt, forward: Attempt, diagnosed: Diagnose
 ) -> bool:
     """Whether a backward only passes on the mistake of its forward."""
-    forward = wrong.get(forward_of(name))
-    if forward is None or forward is wrong[name]:
-        return False
     known = may_be_passed_on(diagnosed(forward))
-    if not (known or half_right(forward) or mostly_right(wrong[name])):
+    if not (
+        known or share(forward, strata_right(forward).__getitem__) >= HALF or mostly_right(tried)
+    ):
         return False
     with loaded(chunks, limits) as fresh:
-        return follows_own_forward(fresh, wrong[name], forward, known)
-
-
-def half_right(forward: Attempt) -> bool:
-    strata = forward.exercise.battery.strata
-    right = sum(strata[stratum] for stratum, ok in strata_right(forward).items() if ok)
-    return 2 * right >= sum(strata.values())
+        return follows_own_forward(fresh, tried, forward, known)
 
 
 def may_be_passed_on(found: Diagnosis | None) -> bool:
@@ -166,16 +145,7 @@ def suspects(name: str, wrong: Mapping[str, Attempt]) -> tuple[str, ...]:
 
 def endless(tried: Attempt) -> bool:
     """Whether a function only calls itself, perhaps through the one that is built from it."""
-    errors = [outcome.error for outcome in tried.outcomes]
-    return all(error is not None and error.type == "RecursionError" for error in errors)
-
-
-def with_right_parts(
-    sandbox: Sandbox, tried: Attempt, parts: tuple[str, ...]
-) -> tuple[Attempt, frozenset[str]]:
-    """The same attempt with right answers from these parts, and which of them it asked."""
-    answer, asked = answers(parts)
-    return attempt(sandbox, tried.exercise, tried.cases, parts, answer), frozenset(asked)
+    return all(o.error is not None and o.error.type == "RecursionError" for o in tried.outcomes)
 
 
 def answers(parts: tuple[str, ...]) -> tuple[Answer, set[str]]:
@@ -188,23 +158,12 @@ def answers(parts: tuple[str, ...]) -> tuple[Answer, set[str]]:
         asked.add(name)
         if name.endswith("_backward"):
             return reference(name, Case("asked", args[1:], args[0]))
-        axis = left_out(name, args)
-        if axis is None:
+        axis = LONE.get(letters_of(name)[0])
+        if axis is None or np.ndim(args[0]) != 1:
             return reference(name, Case("asked", args))
         return np.squeeze(reference(name, Case("asked", with_axis(name, args, axis))), axis)
 
     return answer, asked
-
-
-def left_out(name: str, args: tuple[Any, ...]) -> int | None:
-    """The axis of samples or environments, if the first argument lacks it.
-
-    A function that loops over rows may pass a single row.
-    """
-    letters = letters_of(name)[0]
-    if letters not in LONE or np.ndim(args[0]) != 1:
-        return None
-    return LONE[letters]
 
 
 def with_axis(name: str, args: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
@@ -222,15 +181,19 @@ def only_untested(tried: Attempt) -> bool:
 
     That is where a part got no right result, or where its own forward raised.
     """
-    forward_raised = [fault is not None and fault.kind == FORWARD for fault in tried.faults]
-    for fault, outcome, raised in zip(tried.faults, tried.outcomes, forward_raised, strict=True):
-        if fault is not None and not (raised or outcome.unanswered):
-            return False
-    strata = tried.exercise.battery.strata
+    faulty = [pair for pair in zip(tried.faults, tried.outcomes, strict=True) if pair[0]]
+    if not all(fault.kind == FORWARD or outcome.unanswered for fault, outcome in faulty if fault):
+        return False
     wrong = {case.stratum for case, _ in tried.wrong}
-    tested = 1 - sum(strata[s] for s in wrong) / sum(strata.values())
     # a forward that raises costs there what its backward is spared
-    return tested >= (FEW if any(forward_raised) else MOST)
+    raised = any(fault.kind == FORWARD for _, fault in tried.wrong)
+    return share(tried, lambda stratum: stratum not in wrong) >= (FEW if raised else MOST)
+
+
+def share(tried: Attempt, counts: Callable[[str], bool]) -> float:
+    """The share of the points that is in strata which count."""
+    strata = tried.exercise.battery.strata
+    return sum(strata[s] for s in strata if counts(s)) / sum(strata.values())
 
 
 # A forward that only hands on its arguments, and a backward that tries caches made of them.
@@ -279,13 +242,13 @@ def follows_own_forward(sandbox: Sandbox, tried: Attempt, before: Attempt, known
     asked = [*cases, *before.cases]
     order = np.random.default_rng(len(asked)).permutation(len(asked))
     mixed = attempt(sandbox, forward, [asked[k] for k in order])
-    faults, answers, outcomes = (
+    faults, observed, outcomes = (
         [found[place] for place in np.argsort(order)]
         for found in (mixed.faults, mixed.observed, mixed.outcomes)
     )
-    for now, then in zip(answers[len(cases) :], before.observed, strict=True):
-        if now is not then and not agree(now, then, SINGLE):
-            return False
+    again = zip(observed[len(cases) :], before.observed, strict=True)
+    if not all(now is then or agree(now, then, SINGLE) for now, then in again):
+        return False
     theirs = {k: faults[k].kind for k in range(len(cases)) if faults[k] is not None}
     if not theirs.keys() >= set(wrong):
         return False
@@ -331,18 +294,17 @@ def too_easy(
     """
     bends = False
     for k, (case, value) in enumerate(zip(cases, values, strict=True)):
-        rng = np.random.default_rng(k)
-        v = directions(rng, case, DIFFERENTIABLE[forward.name])
+        v = directions(np.random.default_rng(k), case, DIFFERENTIABLE[forward.name])
         probes = [moved(case, v, step) for step in (STRIDE, 0.0, -STRIDE)]
         outcomes = sandbox.call([call(forward, probe) for probe in probes])
         if outcomes[1].kind != "value":
             continue
         if any(outcome.kind != "value" for outcome in outcomes):
             return True
-        above, here, below = (vector(outcome.value) for outcome in outcomes)
-        if not still(here, value):
+        answered = [vector(outcome.value) for outcome in outcomes]
+        if not still(answered[1], value):
             return True
-        if not straight((above, here, below)):
+        if not straight(answered):
             return False
         bends = bends or not straight([vector(reference(forward.name, probe)) for probe in probes])
     return bends
@@ -356,44 +318,34 @@ def still(now: Any, value: Any) -> bool:
 def straight(values: Sequence[Any]) -> bool:
     """Whether the second of three results lies in the middle of the others."""
     above, here, below = values
-    if not above.shape == here.shape == below.shape:
-        return False
-    return close((above + below) / 2, here, CLEAR)
+    alike = above.shape == here.shape == below.shape
+    return alike and close((above + below) / 2, here, CLEAR)
 
 
 def is_derivative(
     sandbox: Sandbox, forward: Exercise, case: Case, value: Any, tried: Attempt, k: int, step: float
 ) -> bool:
     """<gradient, v> = d/dt <dout, f(x + t v)> for random directions v, if f(x) is still `value`."""
-    gradients = tried.outcomes[k].value
+    gradients, dout = tried.outcomes[k].value, vector(tried.cases[k].dout)
     wrt = DIFFERENTIABLE[forward.name]
-    if len(wrt) == 1:
-        gradients = [gradients]
-    if not isinstance(gradients, list | tuple) or len(gradients) != len(wrt):
+    if len(wrt) > 1 and not (several(gradients) and len(gradients) == len(wrt)):
         return False
-    rng = np.random.default_rng(k)
-    calls, slopes = [], []
+    if dout.shape != value.shape:
+        return False
+    rng, slopes, numeric = np.random.default_rng(k), [], []
     for _ in range(DIRECTIONS):
         v = directions(rng, case, wrt)
-        calls += [call(forward, moved(case, v, h)) for h in (step, -step)]
-        pairs = [
-            (vector(gradient), vector(v[i])) for gradient, i in zip(gradients, wrt, strict=True)
-        ]
-        if any(g.shape != d.shape for g, d in pairs):
+
+        def along(t: Array, v: Mapping[int, Any] = v) -> Array:
+            (outcome,) = sandbox.call([call(forward, moved(case, v, t[0]))])
+            out = vector(outcome.value) if outcome.kind == "value" else np.zeros(0)
+            return out if still(out, value) else np.full_like(dout, np.nan)
+
+        if vector(gradients).shape != vector([*v.values()]).shape:
             return False
-        slopes.append(sum(float(g @ d) for g, d in pairs))
-    outcomes = sandbox.call(calls)
-    if any(outcome.kind != "value" for outcome in outcomes):
-        return False
-    dout = vector(tried.cases[k].dout)
-    losses = [vector(outcome.value) for outcome in outcomes]
-    if not all(loss.shape == dout.shape and still(loss, value) for loss in losses):
-        return False
-    numeric = [
-        float(dout @ (above - below)) / (2 * step)
-        for above, below in zip(losses[::2], losses[1::2], strict=True)
-    ]
-    return close(np.array(slopes), np.array(numeric), SLOPES)
+        slopes.append(vector(gradients) @ vector([*v.values()]))
+        numeric += [*central_difference(along, np.zeros(1), dout, step)]
+    return finite(numeric) and close(np.array(slopes), np.array(numeric), SLOPES)
 
 
 def directions(rng: np.random.Generator, case: Case, wrt: Sequence[int]) -> dict[int, Any]:

@@ -11,22 +11,23 @@ from typing import Any
 import numpy as np
 
 from ... import contract
+from ...contract import SPECIFICATIONS
 from ..exercises.answers import (
     EXERCISES,
     forward_of,
     has_backward,
     observed,
-    reference,
     variant_outcome,
 )
 from ..exercises.compare import CLEAR, close
 from ..exercises.exercise import Array, Case, Exercise, Product, Rng
+from ..exercises.trees import several
 from ..process.sandbox import Opaque, Outcome, Sandbox
-from . import search
-from .attempt import RAISED, STOPPED, UNLIKE, Attempt, call, observe, verdict
+from . import judge, search
+from .attempt import Attempt, call, tried_on
 from .diagnosis import Diagnosis, Judgement
 from .excuse import Diagnose, answers
-from .judge import RANDOM, VALUE, Fault, labels, number
+from .judge import STOPPED, VALUE, Fault, labels, labels_within, number
 from .match import agree
 
 FEW, ALL = 6, 17  # digits of a number
@@ -40,10 +41,9 @@ def explanation(
     tried, parts = judged.attempt, judged.parts
     if judged.beyond is not None:
         case, fault = judged.beyond
-        found = Diagnosis(
-            None, f"Right on the whole battery, but wrong elsewhere. {fault.sentence}"
-        )
-        return replace(judged, diagnosis=found, example=shown(sandbox, tried, case, module, parts))
+        message = f"Right on the whole battery, but wrong elsewhere. {fault.sentence}"
+        text = shown(sandbox, tried, case, module, parts)
+        return replace(judged, diagnosis=Diagnosis(None, message), example=text)
     found = diagnosed(tried, not parts)
     small = case_to_show(sandbox, tried, found, parts, seed)
     text = shown(sandbox, tried, small, module, parts) if small is not None else ""
@@ -58,19 +58,17 @@ def case_to_show(
     """The smallest case that is clearly wrong, and wrong by the named mistake if there is one."""
     exercise = tried.exercise
     kinds = {fault.kind for _, fault in tried.wrong}
-    if kinds & {STOPPED, RANDOM} or (
-        tried.manners and (tried.right or found.id == tried.manners.kind)
-    ):
+    only_rude = tried.manners and (tried.right or found.id == tried.manners.kind)
+    if only_rude or kinds & {STOPPED, judge.RANDOM}:
         return None
     kinds = kinds & {found.id} or kinds  # a fault that has a name is shown, not another one
     answer, _ = answers(parts)
 
     def answered(case: Case) -> tuple[Outcome, Any, Fault | None]:
-        (got,) = sandbox.call([call(exercise, case, parts)], answer)
-        if got.kind not in ("value", RAISED):
+        answered = tried_on(sandbox, exercise, case, parts, answer)
+        if answered[0].kind not in ("value", judge.RAISED):
             raise search.Enough
-        right = reference(exercise.name, case)
-        return got, right, verdict(exercise, case, right, got).fault
+        return answered
 
     def is_wrong(case: Case) -> bool:
         fault = answered(case)[-1]
@@ -82,10 +80,10 @@ def case_to_show(
     def is_clear(case: Case, got: Outcome, right: Any, fault: Fault | None) -> bool:
         if fault is None or fault.kind not in kinds:
             return False
-        theirs = observe(exercise, case, got)
+        theirs = judge.comparable(exercise, case, got)
         if found.switches is not None:
             made = variant_outcome(exercise, found.switches, case)
-            if theirs is UNLIKE or not agree(theirs, made, CLEAR):
+            if theirs is judge.UNLIKE or not agree(theirs, made, CLEAR):
                 return False
         return fault.kind != VALUE or not close(theirs, observed(exercise, case, right), CLEAR)
 
@@ -103,13 +101,10 @@ def shown(sandbox: Sandbox, tried: Attempt, case: Case, module: str, parts: tupl
     """What the function does with this case, as an example."""
     exercise = tried.exercise
     answer, asked = answers(parts)
-    (got,) = sandbox.call([call(exercise, case, parts)], answer)
-    right = reference(exercise.name, case)
-    fault = verdict(exercise, case, right, got).fault
-    result = (
-        got.value if got.kind == "value" else Opaque(f"nothing: it {fault.text}" if fault else "")
-    )
-    index = fault.index if fault is not None else None
+    got, right, fault = tried_on(sandbox, exercise, case, parts, answer)
+    nothing = Opaque(f"nothing: it {fault.text}" if fault else "")
+    result = got.value if got.kind == "value" else nothing
+    index = fault.index if fault else None
     given = tuple(name for name in EXERCISES if name in asked)
     return example(module, exercise.name, case, right, result, index, got.paired, given)
 
@@ -124,7 +119,7 @@ def fingerprint(sandbox: Sandbox, exercise: Exercise) -> str:
 
 def digits(tree: Any) -> Any:
     """The first five of every number."""
-    if isinstance(tree, list | tuple):
+    if several(tree):
         return [digits(x) for x in tree]
     if isinstance(tree, np.ndarray | float | int):
         return [f"{x + 0.0:.4e}" for x in np.ravel(np.asarray(tree))]
@@ -155,7 +150,7 @@ def example(
         lines.append(f"from {module if known else 'submission'} import {functions}")
     lines.append("")
     call = []
-    for argument, value in zip(names_of(forward), case.args, strict=False):
+    for argument, value in zip(SPECIFICATIONS[forward].arguments, case.args, strict=False):
         if isinstance(value, np.ndarray | list | tuple | Rng | Product):
             lines += assignment(argument, value)
             call.append(argument)
@@ -163,7 +158,7 @@ def example(
             call.append(repr(value))
     called = f"{forward}({', '.join(call)})"
     if forward != name:
-        cotangent = next(iter(inspect.signature(getattr(contract, name)).parameters))
+        cotangent, _ = inspect.signature(getattr(contract, name)).parameters
         lines += [f"_, cache = {called}", *assignment(cotangent, case.dout)]
         called = f"{name}({cotangent}, cache)"
     elif has_backward(name) and paired:
@@ -173,12 +168,8 @@ def example(
             [*lines, called, "# expected (out, cache)", f"# got      {described(got)}"]
         )
     note = [f"# (with right results of {', '.join(given)} in place of yours)"] if given else []
-    compared = results(labels(name, expected), expected, got, index)
+    compared = results(labels(name), expected, got, index)
     return "\n".join([*lines, called, *note, *compared])
-
-
-def names_of(function: str) -> list[str]:
-    return list(inspect.signature(getattr(contract, function)).parameters)
 
 
 def assignment(name: str, value: Any) -> list[str]:
@@ -193,16 +184,10 @@ def literal(value: Any) -> str:
     """Python for a value, to the last bit."""
     if isinstance(value, np.ndarray):
         dtype = f", np.{value.dtype}" if value.dtype not in (float, int, bool) else ""
-        return f"np.array({nested(value.tolist())}{dtype})"
-    if isinstance(value, list | tuple):
+        return f"np.array({literal(value.tolist())}{dtype})"
+    if several(value):
         inner = ", ".join(map(literal, value))
         return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(value) == 1)})"
-    return nested(value)
-
-
-def nested(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(map(nested, value)) + "]"
     if isinstance(value, float) and not np.isfinite(value):
         return "np." + str(abs(value)) if value != -np.inf else "-np.inf"
     return repr(value)
@@ -210,15 +195,16 @@ def nested(value: Any) -> str:
 
 def results(names: tuple[str, ...], expected: Any, got: Any, index: Any) -> list[str]:
     """Comment lines with both results, one pair for each array of them."""
-    if isinstance(expected, list | tuple):
-        if not isinstance(got, list | tuple) or len(got) != len(expected):
+    if several(expected):
+        if not several(got) or len(got) != len(expected):
             return [f"# expected {len(expected)} results, got {described(got)}"]
+        names = names or labels_within("", expected)
         return [
             line
-            for i, (e, g) in enumerate(zip(expected, got, strict=True))
-            for line in results(parts_of(names, i, e), e, g, None)
+            for name, e, g in zip(names, expected, got, strict=True)
+            for line in results(labels_within(name, e) or (name,), e, g, None)
         ]
-    label = f"{names[0]}: " if names and names[0] else ""
+    label = f"{names[0]}: " if names else ""
     digits = FEW if described(expected) != described(got) or index is None else ALL
     right = f"# {label}expected {described(expected, digits)}"
     wrong = f"# {label}got      {described(got, digits)}"
@@ -230,24 +216,15 @@ def results(names: tuple[str, ...], expected: Any, got: Any, index: Any) -> list
     return [right, wrong, *mark]
 
 
-def parts_of(names: tuple[str, ...], i: int, result: Any) -> tuple[str, ...]:
-    """What the i-th of several results is called, or its parts, where it consists of such."""
-    name = names[i] if i < len(names) else f"[{i}]"
-    nested = isinstance(result, list | tuple)
-    return tuple(f"{name}[{k}]" for k in range(len(result))) if nested else (name,)
-
-
 def described(x: Any, digits: int = FEW) -> str:
     """The numbers with so many digits, printed alike by every version of NumPy."""
     if isinstance(x, Opaque):
         return x.description
-    if np.size(x) > MOST if isinstance(x, np.ndarray) else isinstance(x, list) and len(x) > MOST:
-        return (
-            f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else f"a list of {len(x)}"
-        )
-    if isinstance(x, list | tuple):
-        return "[" + ", ".join(described(item, digits) for item in x) + "]"
-    if isinstance(x, np.ndarray) and x.ndim:
+    if isinstance(x, np.ndarray) and x.size > MOST:
+        return f"an array of shape {x.shape}"
+    if isinstance(x, list) and len(x) > MOST:
+        return f"a list of {len(x)}"
+    if several(x) or (isinstance(x, np.ndarray) and x.ndim):
         return "[" + ", ".join(described(item, digits) for item in x) + "]"
     numeric = isinstance(x, np.ndarray | np.generic | float | int | complex)
     return number(x, digits) if numeric else repr(x)[:MOST]

@@ -41,6 +41,11 @@ class Variants:
     def is_right(self, outcomes: Sequence[Any], k: int) -> bool:
         return agree(outcomes[k], self.outcome(RIGHT, k), SINGLE)
 
+    def wrong(self, outcomes: Sequence[Any]) -> list[int]:
+        """The cases that are wrong, failures aside."""
+        known = [k for k, got in enumerate(outcomes) if not no_result(got)]
+        return [k for k in known if not self.is_right(outcomes, k)]
+
     def telling(self, outcomes: Sequence[Any]) -> list[int]:
         """The cases that tell the mistake: those at the edges only where all others are right.
 
@@ -81,26 +86,23 @@ class Variants:
 
     def pairs(self, outcomes: Sequence[Any]) -> list[Switches]:
         """The pairs of mistakes that explain all, where there is more to explain than failures."""
-        wrong = [
-            k
-            for k, got in enumerate(outcomes)
-            if not self.is_right(outcomes, k) and not no_result(got)
-        ]
+        wrong = self.wrong(outcomes)
         if not wrong:
             return []
         # Where one of two mistakes makes no difference, the other has to explain the case alone,
         # unless they meddle with each other.
-        switches = [(m.id, m.switch) for m in self.exercise.mistakes]
-        on = {switch: self.outcome(frozenset([switch]), wrong[0]) for _, switch in switches}
+        mistakes = self.exercise.mistakes
+        on = {m.switch: self.outcome(frozenset([m.switch]), wrong[0]) for m in mistakes}
         right, got = self.outcome(RIGHT, wrong[0]), outcomes[wrong[0]]
         silent = {switch for switch in on if agree(right, on[switch], DOUBLE)}
         useless = {switch for switch in on if not agree(got, on[switch], DOUBLE)}
         likely: list[Switches] = []
         unlikely: list[Switches] = []
-        for (id, one), (other_id, other) in combinations(switches, 2):
-            if id == other_id:
-                continue
-            alone = (one in silent and other in useless) or (other in silent and one in useless)
-            (unlikely if alone else likely).append(frozenset([one, other]))
+        for one, other in combinations(mistakes, 2):
+            both = frozenset([one.switch, other.switch])
+            if one.id != other.id:
+                # one makes no difference and the other does not explain the case
+                meddling = any(both - {quiet} <= useless for quiet in both & silent)
+                (unlikely if meddling else likely).append(both)
         found = self.explaining(outcomes, likely, DOUBLE)
         return found or self.explaining(outcomes, unlikely[:UNLIKELY], DOUBLE)

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..exercises.answers import letters_of
-from ..exercises.compare import DOUBLE, SINGLE, close
+from ..exercises.compare import DOUBLE, SINGLE, close, finite
 from ..exercises.exercise import Array, Case
+from ..exercises.trees import several, side_by_side
 from .judge import labels
 
 
@@ -44,15 +45,13 @@ def observation(
     pairs = [
         Pair(label, e, g, case)
         for case, right, result in zip(cases, expected, got, strict=True)
-        for label, e, g in arrays(labels(name, right), right, result)
+        for label, e, g in arrays(labels(name), right, result)
     ]
     faulty = {pair.label for pair in pairs if pair.wrong}
     pairs = [pair for pair in pairs if pair.label in faulty and pair.expected.size]
     if not pairs:
         return None
-    all_labels = {
-        label for right in expected for label, _, _ in arrays(labels(name, right), right, right)
-    }
+    all_labels = set(labels(name)) or {""}
     subject = " and ".join(sorted(faulty)) if faulty < all_labels else "The result"
     looks = [factor, transposed, offset, signs, last_row]
     if letters_of(name)[0].startswith("N"):
@@ -66,34 +65,23 @@ def observation(
 
 def arrays(names: tuple[str, ...], expected: Any, got: Any) -> Iterator[tuple[str, Array, Array]]:
     """The arrays of two results of one form, side by side."""
-    if isinstance(expected, list | tuple):
-        if isinstance(got, list | tuple) and len(got) == len(expected):
-            for i, (e, g) in enumerate(zip(expected, got, strict=True)):
-                yield from arrays(
-                    (names[i] if i < len(names) else names[0] if names else "",), e, g
-                )
-    elif isinstance(got, np.ndarray | float | int) and np.shape(got) == np.shape(expected):
-        e, g = np.asarray(expected, float), np.asarray(got, float)
-        if np.isfinite(g).all() and np.isfinite(e).all():
-            yield names[0] if names else "", e, g
+    if names and several(got) and len(got) == len(expected):
+        for name, part, theirs in zip(names, expected, got, strict=True):
+            yield from ((name, e, g) for _, e, g in arrays((), part, theirs))
+    elif not names:
+        for e, g in side_by_side(expected, got) or ():
+            numbers = isinstance(g, np.ndarray | float | int) and np.shape(g) == np.shape(e)
+            if numbers and finite([e, g]):
+                yield "", np.asarray(e, float), np.asarray(g, float)
 
 
 def factor(pairs: Sequence[Pair]) -> Observation | None:
     """g = k e, with k a constant or a length of the arrays."""
-    factors: list[float] = []
-    lengths: list[dict[str, int]] = []
-    for _, e, g, case in pairs:
-        square = float((e * e).sum())
-        if square == 0.0:
-            if not close(g, e, SINGLE):
-                return None
-            continue
-        k = float((g * e).sum()) / square
-        if not close(g, k * e, DOUBLE):
-            return None
-        factors.append(k)
-        lengths.append(lengths_of(case))
-    if len(factors) < 2:
+    telling = [pair for pair in pairs if pair.expected.any()]
+    factors = [float((g * e).sum() / (e * e).sum()) for _, e, g, _ in telling]
+    if len(factors) < 2 or any(pair.wrong for pair in pairs if not pair.expected.any()):
+        return None
+    if not all(close(p.got, k * p.expected, DOUBLE) for p, k in zip(telling, factors, strict=True)):
         return None
     k = factors[0]
     if np.allclose(factors, k, rtol=1e-6, atol=1e-9):
@@ -102,23 +90,15 @@ def factor(pairs: Sequence[Pair]) -> Observation | None:
         if np.isclose(k, -1):
             return Observation("ANY-01", "has the wrong sign: it is always −1 times the right one.")
         return Observation("ANY-02", f"is always {k:.6g} times the right one.")
-    for letter in ("N", "A"):
-        size = np.array([length.get(letter, 0) for length in lengths], float)
+    for letter, over in {"N": "the batch", "A": "the last axis"}.items():
+        size = np.array([lengths_of(pair.case).get(letter, 0) for pair in telling], float)
         if np.allclose(factors, size, rtol=1e-6):
-            return Observation("ANY-03", f"is {letter} times too large: {means(letter)}")
+            why = f"a mean over {over} is missing, or the 1/{letter} of its gradient."
+            return Observation("ANY-03", f"is {letter} times too large: {why}")
         if (size > 0).all() and np.allclose(factors, 1 / size, rtol=1e-6):
-            return Observation("ANY-04", f"is {letter} times too small: {sums(letter)}")
+            why = f"there is a mean over {over}, or a 1/{letter}, where there should be none."
+            return Observation("ANY-04", f"is {letter} times too small: {why}")
     return None
-
-
-def means(letter: str) -> str:
-    over = "the batch" if letter == "N" else "the last axis"
-    return f"a mean over {over} is missing, or the 1/{letter} of its gradient."
-
-
-def sums(letter: str) -> str:
-    over = "the batch" if letter == "N" else "the last axis"
-    return f"there is a mean over {over}, or a 1/{letter}, where there should be none."
 
 
 def lengths_of(case: Case) -> dict[str, int]:
@@ -153,15 +133,13 @@ def signs(pairs: Sequence[Pair]) -> Observation | None:
 
 
 def last_row(pairs: Sequence[Pair]) -> Observation | None:
-    wrong = [p for p in pairs if p.wrong and p.expected.ndim]
-    if len(wrong) < 3:
+    wrong = [p for p in pairs if p.wrong]
+    if len(wrong) < 3 or not all(p.expected.ndim for p in wrong):
+        return None
+    if not any(len(p.expected) > 1 for p in wrong):
         return None
     for end, rest, row in (("last", slice(None, -1), -1), ("first", slice(1, None), 0)):
-        if (
-            len(wrong) == sum(p.wrong for p in pairs)
-            and all(close(p.got[rest], p.expected[rest], SINGLE) for p in wrong)
-            and any(len(p.expected) > 1 for p in wrong)
-        ):
+        if all(close(p.got[rest], p.expected[rest], SINGLE) for p in wrong):
             return Observation(None, f"is right but for the {end} row (index {row}).")
     return None
 

@@ -8,7 +8,7 @@ rest of the list.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from math import prod
@@ -28,8 +28,8 @@ from ..exercises.compare import CLEAR, close, finite
 from ..exercises.exercise import Array, Case, Exercise, Product, Rng
 from ..exercises.trees import leaves, mapped
 from ..process.sandbox import Sandbox
-from .attempt import STOPPED, call, observe, verdict
-from .judge import VALUE, Fault
+from .attempt import tried_on
+from .judge import STOPPED, VALUE, Fault, comparable
 
 # What is tried at first, for a mistake nobody knows of and for a smaller example of one.
 SEARCH_EXAMPLES, SHRINK_EXAMPLES = 25, 200
@@ -149,13 +149,11 @@ def counterexample(sandbox: Sandbox, exercise: Exercise, seed: int) -> tuple[Cas
     found: list[tuple[Case, Fault]] = []
 
     def is_wrong(case: Case) -> bool:
-        (got,) = sandbox.call([call(exercise, case)])
-        right = reference(exercise.name, case)
-        fault = verdict(exercise, case, right, got).fault
+        got, right, fault = tried_on(sandbox, exercise, case)
         if fault is None:
             return False
         # inputs that nobody has chosen may cost more digits than those of the battery
-        theirs = observe(exercise, case, got)
+        theirs = comparable(exercise, case, got)
         if fault.kind == VALUE and close(theirs, observed(exercise, case, right), CLEAR):
             return False
         found.append((case, fault))
@@ -244,43 +242,32 @@ def reduced(exercise: Exercise, case: Case, shows: Callable[[Case], bool]) -> Ca
 def with_fewer(exercise: Exercise, case: Case, letter: str, shows: Callable[[Case], bool]) -> Case:
     """The case with as few of the rows that a letter counts as can be, dropped in ever smaller
     stretches."""
-    length = count(exercise, case, letter)
+    arguments = enumerate(zip(letters_of(exercise.name), case.args, strict=False))
+    axes = {  # of the arrays in whose shape the letter stands, by argument
+        i: letters.index(letter)
+        for i, (letters, x) in arguments
+        if letter in letters and isinstance(x, np.ndarray) and x.ndim
+    }
+    lengths = {case.args[i].shape[axis] for i, axis in axes.items()}
+    length = lengths.pop() if len(lengths) == 1 else 0
     stretch = length // 2
     while stretch:
         start = 0
         while start < length and stretch < length:
-            smaller = dropped(exercise, case, letter, slice(start, start + stretch))
+            smaller = dropped(case, axes, letter == "N" and length, slice(start, start + stretch))
             if shows(smaller):
-                case, length = smaller, count(exercise, smaller, letter)
+                case, length = smaller, length - min(stretch, length - start)
             else:
                 start += stretch
         stretch //= 2
     return case
 
 
-def places(exercise: Exercise, case: Case, letter: str) -> dict[int, int]:
-    """{argument: axis} of the arrays in whose shape a letter stands."""
-    arguments = enumerate(zip(letters_of(exercise.name), case.args, strict=False))
-    return {
-        i: letters.index(letter)
-        for i, (letters, x) in arguments
-        if letter in letters and isinstance(x, np.ndarray) and x.ndim
-    }
-
-
-def count(exercise: Exercise, case: Case, letter: str) -> int:
-    lengths = {case.args[i].shape[axis] for i, axis in places(exercise, case, letter).items()}
-    return int(lengths.pop()) if len(lengths) == 1 else 0
-
-
-def dropped(exercise: Exercise, case: Case, letter: str, rows: slice) -> Case:
-    axes = places(exercise, case, letter)
-    length = count(exercise, case, letter)
+def dropped(case: Case, axes: Mapping[int, int], rows_of_dout: int, rows: slice) -> Case:
+    """The case without these rows; `dout` has them too if it is so long."""
     args = tuple(np.delete(x, rows, axes[i]) if i in axes else x for i, x in enumerate(case.args))
-    dout = case.dout
-    if letter == "N" and np.ndim(dout) and len(dout) == length:
-        dout = np.delete(dout, rows, 0)
-    return Case(case.stratum, args, dout)
+    too = np.ndim(case.dout) and len(case.dout) == rows_of_dout
+    return Case(case.stratum, args, np.delete(case.dout, rows, 0) if too else case.dout)
 
 
 LARGE = 1e15
