@@ -275,6 +275,30 @@ def test_two_mistakes_at_once_are_named_together():
     assert {"GAE-13", "GAE-15"} in [set(pair.split("+")) for pair in gae.mistake.split("/")]
 
 
+def test_what_is_cut_to_whole_numbers_hides_no_other_mistake():
+    """Where all arguments are whole numbers it returns them, in which it is like no variant."""
+    source = """
+import numpy as np
+def discounted_returns(r, nv, term, trunc, gamma):
+    T, G, sums = len(r), gamma ** len(r) * nv[-1], []
+    for t in reversed(range(T)):
+        G = np.where(term[t], 0, np.where(trunc[t], gamma ** (t + 1) * nv[t], G))
+        G = gamma**t * r[t] + G
+        sums.insert(0, G)
+    return np.array(sums)
+"""
+    name = "discounted_returns"
+    assert graded(source, name)[name].mistake == "RET-04"
+    both = graded(source.replace("(sums)", "(sums).astype(r.dtype)"), name)[name]
+    assert both.mistake == "RET-04"
+    assert "And: where arguments are whole numbers: It returned int64 numbers" in both.message
+
+
+def test_nan_whatever_the_arguments_is_a_constant():
+    source = "import numpy as np\ndef gae(r, *rest):\n    return np.full(np.shape(r), np.nan)"
+    assert graded(source, "gae")["gae"].mistake == "ANY-06"
+
+
 def test_an_unknown_mistake_is_called_unknown():
     source = with_change(GAE, "- v[t]", "- v[t] * np.cos(3 * r[t])")
     gae = graded(source, "gae")["gae"]

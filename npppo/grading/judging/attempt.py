@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,21 @@ class Attempt:
     def missing(self) -> bool:
         """Whether it was left as the starter file has it."""
         return all(outcome.not_implemented for outcome in self.outcomes)
+
+    def on(self, chosen: Sequence[bool]) -> Attempt:
+        """What was answered on the cases that are chosen."""
+
+        def those(values: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(compress(values, chosen))
+
+        return Attempt(
+            self.exercise,
+            those(self.cases),
+            those(self.expected),
+            those(self.outcomes),
+            those(self.verdicts),
+            self.manners,
+        )
 
     @property
     def observed(self) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,9 +75,18 @@ def diagnose(
         return of_form(first(attempt, judge.RANDOM))
     manners = attempt.manners
     changed = manners if manners is not None and manners.kind == judge.CHANGED else None
-    if changed is not None and wrong_with_whole_numbers_alone(attempt):
+    whole = with_whole_numbers(attempt)
+    alone = all(k in whole for k in telling_faults(attempt))
+    if changed is not None and alone:
         return of_form(changed)
     found = from_the_book(attempt, variants, with_pairs)
+    if found is None and not alone and any(attempt.faults[k] for k in whole):
+        # what is cut to whole numbers is a mistake of its own, whatever else is wrong
+        found = from_the_book(attempt.on([k not in whole for k in range(len(attempt.cases))]))
+        if found is not None:
+            second = first(attempt.on([k in whole for k in range(len(attempt.cases))]))
+            said = f"{found.message} And: where arguments are whole numbers: {second.sentence}"
+            found = replace(found, message=said)
     if found is not None:
         return found
     if changed is not None:
@@ -102,19 +111,27 @@ def diagnose(
     return Diagnosis(None, message)
 
 
-def wrong_with_whole_numbers_alone(attempt: Attempt) -> bool:
-    """What is written into an array of whole numbers is cut to whole numbers."""
+def with_whole_numbers(attempt: Attempt) -> set[int]:
+    """The cases with whole numbers where others have floating ones: what is written into an array
+    like such an argument is cut.
+    """
 
     def kinds(case: Case) -> list[str]:
         return [getattr(x, "dtype", np.dtype("O")).kind for x in case.args]
 
     floating = {i for case in attempt.cases for i, kind in enumerate(kinds(case)) if kind == "f"}
+    return {
+        k
+        for k, case in enumerate(attempt.cases)
+        if any(i in floating and kind in "iu" for i, kind in enumerate(kinds(case)))
+    }
+
+
+def telling_faults(attempt: Attempt) -> list[int]:
+    """The wrong cases but those at the edges, where everybody errs who takes no care."""
     edges = attempt.exercise.battery.edges
-    return all(
-        any(i in floating and kind in "iu" for i, kind in enumerate(kinds(case)))
-        for case, _ in attempt.wrong
-        if case.stratum not in edges
-    )
+    pairs = enumerate(zip(attempt.cases, attempt.faults, strict=True))
+    return [k for k, (case, fault) in pairs if fault is not None and case.stratum not in edges]
 
 
 def place_of_the_stop(attempt: Attempt) -> str:
@@ -140,7 +157,7 @@ def only_in(attempt: Attempt) -> str | None:
 
 
 def from_the_book(
-    attempt: Attempt, variants: Variants | None, with_pairs: bool
+    attempt: Attempt, variants: Variants | None = None, with_pairs: bool = True
 ) -> Diagnosis | None:
     """A single mistake, mistakes that no input tells apart, or a pair of mistakes."""
     outcomes = attempt.observed
@@ -169,8 +186,9 @@ def from_the_book(
 
 def constant(attempt: Attempt) -> float | None:
     """The number that all results consist of, if there is only one."""
-    numbers = {float(x) for o in attempt.outcomes if o.kind == "value" for x in vector(o.value)}
-    return numbers.pop() if len(numbers) == 1 else None
+    values = [vector(o.value) for o in attempt.outcomes if o.kind == "value"]
+    numbers = np.unique(np.concatenate([np.zeros(0), *values]))  # nan is one number to it
+    return float(numbers[0]) if len(numbers) == 1 else None
 
 
 def first(attempt: Attempt, kind: str | None = None) -> Fault:

@@ -150,7 +150,8 @@ def signs_and_directions(W: Array, given: Rng) -> tuple[float, float]:
     """
     lengths = np.linalg.norm(W, axis=0)  # (columns,)
     drawn = given.make().standard_normal(W.shape), given.make().standard_normal(W.shape[::-1]).T
-    if any(np.allclose(W / lengths, np.linalg.qr(A)[0], 0, 1e-3) for A in drawn):
+    known = [sign * np.linalg.qr(A)[0] for A in drawn for sign in (1, -1)]
+    if any(np.allclose(W / lengths, Q, 0, 1e-3) for Q in known):
         side = -1
     else:
         positive = np.count_nonzero(np.diag(W) > 0)
