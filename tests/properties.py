@@ -44,8 +44,8 @@ def as_property(test, strategies):
         strict.quick = strict
         return strict
     prop = given(**strategies)(strict)
-    # Whether a mutant fails matters, not on how small an example.
-    quick = settings(phases=[Phase.generate], report_multiple_bugs=False)
+    # Whether a mutant fails matters, not on how small an example; ten examples catch every one.
+    quick = settings(max_examples=10, phases=[Phase.generate], report_multiple_bugs=False)
     prop.quick = quick(given(**strategies)(strict))
     return prop
 

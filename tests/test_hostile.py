@@ -21,6 +21,7 @@ import npppo
 from npppo.grading.desk import grade as grading
 from npppo.grading.formats.writers import FORMATS
 from npppo.grading.judging import search
+from npppo.grading.process import child
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux does it")
 posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
@@ -456,8 +457,9 @@ def test_training_on_import(marks):
         "os.closerange(0, 256)",
     ],
 )
-def test_what_brings_the_process_down_on_import_costs_the_file(marks, line):
-    result = marks(GAE + line + LATER, "gae tanh", seconds="1")
+def test_what_brings_the_process_down_on_import_costs_the_file(marks, line, monkeypatch):
+    monkeypatch.setattr(child, "GRACE_SECONDS", 0.3)
+    result = marks(GAE + line + LATER, "gae tanh", seconds="0.5")
     assert result["file"].score == 0
     assert any("Loading the file failed" in message for message in result["file"].messages)
 
