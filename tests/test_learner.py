@@ -999,7 +999,7 @@ def test_unsupported_spaces_and_modes_are_refused_at_once():
         (["CartPole-v1"], {"policy": "MlpPolicy"}),
         ([], {"policy": "MlpPolicy", "env": "CartPole-v1"}),
     ],
-    ids=str,
+    ids=["id", "environment", "no environment", "by name", "both by name"],
 )
 def test_a_policy_as_of_stable_baselines_is_answered(args, named):
     with pytest.raises(

@@ -82,9 +82,10 @@ def diagnose(
     found = from_the_book(attempt, variants, with_pairs)
     if found is None and not alone and any(attempt.faults[k] for k in whole):
         # what is cut to whole numbers is a mistake of its own, whatever else is wrong
-        found = from_the_book(attempt.on([k not in whole for k in range(len(attempt.cases))]))
+        is_whole = [k in whole for k in range(len(attempt.cases))]
+        found = from_the_book(attempt.on([not x for x in is_whole]), None, with_pairs)
         if found is not None:
-            second = first(attempt.on([k in whole for k in range(len(attempt.cases))]))
+            second = first(attempt.on(is_whole))
             said = f"{found.message} And: where arguments are whole numbers: {second.sentence}"
             found = replace(found, message=said)
     if found is not None:
@@ -157,7 +158,7 @@ def only_in(attempt: Attempt) -> str | None:
 
 
 def from_the_book(
-    attempt: Attempt, variants: Variants | None = None, with_pairs: bool = True
+    attempt: Attempt, variants: Variants | None, with_pairs: bool
 ) -> Diagnosis | None:
     """A single mistake, mistakes that no input tells apart, or a pair of mistakes."""
     outcomes = attempt.observed
