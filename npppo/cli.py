@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -23,8 +24,13 @@ EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
-    return run(parse(arguments))
+    """Run a command; returns the exit code, and leaves Ctrl-C as it was."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        return run(parse(arguments))
+    finally:
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
 
 
 def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:

@@ -131,6 +131,8 @@ def _leaving_nothing_behind() -> Iterator[None]:
     try:
         yield
     finally:
+        if signal.getsignal(signal.SIGINT) is _terminate:  # once more on the way out: at once
+            del before[signal.SIGINT]
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -16,6 +16,7 @@ import pytest
 
 import npppo
 from npppo import cli
+from npppo.grading import commands
 from npppo.grading.desk import classroom
 from npppo.grading.formats import writers
 from npppo.grading.formats.starter import starter
@@ -576,9 +577,31 @@ def test_a_worker_ends_when_its_grader_has_ended_before_it_began():
     assert ended.returncode == 128 + 15
 
 
-def test_grading_leaves_the_signals_as_they_were(tmp_path):
+def test_grading_leaves_the_signals_as_they_were(tmp_path, monkeypatch):
     """Ctrl-C in what the same process does next is no longer the grader's affair."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     assert cli.main(["grade", str(tmp_path / "missing.py")]) == 2
     assert [signal.getsignal(number) for number in numbers] == before
+    monkeypatch.setattr(commands, "_expect_hypothesis", lambda: signal.raise_signal(signal.SIGINT))
+    assert cli.main(["grade", str(tmp_path / "missing.py")]) == 130
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="as POSIX systems have Ctrl-C")
+def test_a_second_ctrl_c_on_the_way_out_ends_at_once(home):
+    """Also after the command has ended, while the first one is being told."""
+    code = """
+import signal, sys
+from npppo.grading import commands
+from npppo.__main__ import start
+ctrl_c = lambda *_: signal.raise_signal(signal.SIGINT)
+commands._expect_hypothesis = ctrl_c
+sys.stderr.write = ctrl_c
+sys.argv[1:] = ["grade", "right.py"]
+start()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(npppo.__file__).parents[1])}
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, env=environment, cwd=home, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
