@@ -14,7 +14,7 @@ import numpy as np
 
 from .agents.agent import HEADS, Agent, Architecture
 from .check import Backward, Forward, GradientResult, check_gradient
-from .formulas import categorical, gaussian, layers, losses
+from .formulas import bernoulli, categorical, gaussian, layers, losses, surrogates
 from .formulas.shapes import SPECIFICATIONS, Array, Layers
 from .grading.exercises.batteries import BATTERIES
 from .grading.exercises.batteries.losses import all_cells, with_ratio
@@ -43,7 +43,7 @@ def check_package(seed: int = 0) -> list[GradientResult]:
 
 def package_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Every gradient of npppo at a random point that is off its kinks by construction."""
-    for module in (layers, categorical, gaussian, losses):
+    for module in (layers, categorical, bernoulli, gaussian, surrogates, losses):
         for name, specification in SPECIFICATIONS.items():
             function = getattr(module, name, None)
             if function and specification.by and function.__module__ == module.__name__:

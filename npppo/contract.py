@@ -19,17 +19,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .formulas import categorical, gaussian, layers, losses, optimizers, returns
+from .formulas import (
+    bernoulli,
+    categorical,
+    gaussian,
+    layers,
+    losses,
+    optimizers,
+    returns,
+    surrogates,
+)
 from .formulas.shapes import SPECIFICATIONS as SPECIFICATIONS  # complete once all are imported
 from .formulas.shapes import Array, Layers, Specification
 
 if TYPE_CHECKING:
+    from .formulas.bernoulli import *
     from .formulas.categorical import *
     from .formulas.gaussian import *
     from .formulas.layers import *
     from .formulas.losses import *
     from .formulas.optimizers import *
     from .formulas.returns import *
+    from .formulas.surrogates import *
 
 
 class Kept(NamedTuple):
@@ -211,9 +222,11 @@ def expect_shapes(given: Mapping[str, Any], specification: Specification) -> Len
             )
         elif name in letters:
             lengths.expect(name, value, letters[name])
-            if "<" in kind:
-                bound = kind[-1]
-                expect_below(name, value, lengths.known[bound], lengths.beside[bound])
+            _, _, bound = kind.partition("<")
+            if bound.isdigit():
+                expect_below(name, value, int(bound))
+            elif bound:
+                expect_below(name, value, lengths.known[bound], f" {lengths.beside[bound]}")
     return lengths
 
 
@@ -248,19 +261,20 @@ def expect_stack(name: str, layers: Layers, other_name: str, others: Layers) -> 
             expect_alike(f"{name}[{i}][{k}]", layer[k], f"{other_name}[{i}][{k}]", other[k])
 
 
-def expect_below(name: str, array: Array, bound: int, beside: str) -> None:
+def expect_below(name: str, array: Array, bound: int, beside: str = "") -> None:
     """Raise ValueError unless the array holds whole numbers from 0 to bound - 1."""
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name} has dtype {array.dtype}, expected integers")
     wrong = (array < 0) | (array >= bound)
     if wrong.any():
-        raise ValueError(f"{name} holds {array[wrong][0]}, expected 0 to {bound - 1} {beside}")
+        raise ValueError(f"{name} holds {array[wrong][0]}, expected 0 to {bound - 1}{beside}")
 
 
 def doors() -> dict[str, Callable[..., Any]]:
     """The doors of all public formulas by name, file by file in learning order."""
     made: dict[str, Callable[..., Any]] = {}
-    for module in (layers, categorical, gaussian, returns, losses, optimizers):
+    files = layers, categorical, bernoulli, gaussian, returns, surrogates, losses, optimizers
+    for module in files:
         home = {
             name: function
             for name, function in vars(module).items()

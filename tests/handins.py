@@ -10,7 +10,16 @@ from npppo.grading.desk.assignment import assignment_of
 from npppo.grading.desk.grade import grade
 from npppo.grading.desk.submission import Submission
 
-FORMULAS = ("layers", "categorical", "gaussian", "returns", "losses", "optimizers")
+FORMULAS = [
+    "layers",
+    "categorical",
+    "bernoulli",
+    "gaussian",
+    "returns",
+    "surrogates",
+    "losses",
+    "optimizers",
+]
 GAE = """
 import numpy as np
 def gae(r, v, nv, term, trunc, gamma, lam):

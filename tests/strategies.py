@@ -112,6 +112,24 @@ def logits_and_vectors(draw):
     return logits, rng.normal(size=logits.shape)
 
 
+# Bernoulli policy
+
+
+@st.composite
+def logits_and_bits(draw):
+    """Each bit of a row has had both values in every example."""
+    (logits,), rng = draw(logits_cases()), draw(rngs())
+    bits = rng.integers(2, size=logits.shape)
+    bits[0], bits[1] = rng.permuted(np.eye(2, dtype=int)[:, [0] * logits.shape[1]], axis=0)
+    return logits, bits
+
+
+@st.composite
+def logits_and_uniforms_for_bits(draw):
+    (logits,), rng = draw(logits_cases()), draw(rngs())
+    return logits, rng.uniform(size=logits.shape)
+
+
 # Gaussian policy
 
 
@@ -136,6 +154,13 @@ def gaussian_pairs(draw):
     mean = old_mean + 0.5 * rng.normal(size=old_mean.shape)
     log_std = old_log_std + away_from_zero(rng, old_log_std.shape, 0.2, 0.6)
     return old_mean, old_log_std, mean, log_std
+
+
+@st.composite
+def gaussian_directions(draw):
+    """(log_std, vmean, vlog_std)"""
+    (log_std,), rng, N = draw(log_stds()), draw(rngs()), draw(sizes)
+    return log_std, rng.normal(size=(N, len(log_std))), rng.normal(size=len(log_std))
 
 
 # Rollouts
@@ -226,6 +251,26 @@ def surrogates(draw):
 
 
 @st.composite
+def dual_clips(draw):
+    """(log_prob, old_log_prob, advantages, clip_low, clip_high, bound): as `surrogates`, with both
+    signs of the advantage beyond the bound too."""
+    rng, bound = draw(rngs()), 4.0
+    low, high = draw(st.permutations([0.1, 0.2, 0.3]))[:2]
+    limits = {"below": low, "inside": min(low, high), "above": high}
+    cells = [(sign, side) for sign in (-1, 1) for side in [*SIDES, "beyond"]]
+    cells = [cells[i] for i in rng.permutation(len(cells))]
+    ratio = np.array(
+        [
+            ratio_on(rng, side, limits[side]) if side in limits else bound * rng.uniform(1.1, 2)
+            for _, side in cells
+        ]
+    )
+    advantages = np.array([sign * rng.uniform(0.1, 2) for sign, _ in cells])
+    old_log_prob = -rng.exponential(size=len(ratio))
+    return old_log_prob + np.log(ratio), old_log_prob, advantages, low, high, bound
+
+
+@st.composite
 def values_and_targets(draw):
     rng, N = draw(rngs()), draw(sizes)
     return tuple(rng.normal(size=(2, N)))
@@ -285,6 +330,13 @@ def gradients_and_norms(draw):
 def sgd_cases(draw):
     rng, shape = draw(rngs()), (draw(sizes), draw(sizes))
     return rng.normal(size=shape), rng.normal(size=shape), 0.03
+
+
+@st.composite
+def rmsprop_cases(draw):
+    rng, shape = draw(rngs()), (draw(sizes), draw(sizes))
+    param, grad = rng.normal(size=(2, *shape))
+    return param, grad, rng.uniform(0.1, 1, size=shape), 0.03, 0.95, 1e-5
 
 
 @st.composite
@@ -358,15 +410,24 @@ CASES = {
     "categorical_kl": logits_pairs(),
     "categorical_sample": logits_and_uniforms(),
     "categorical_fisher": logits_and_vectors(),
+    "bernoulli_log_prob": logits_and_bits(),
+    "bernoulli_entropy": logits_cases(),
+    "bernoulli_kl": logits_pairs(),
+    "bernoulli_sample": logits_and_uniforms_for_bits(),
+    "bernoulli_fisher": logits_and_vectors(),
     "gaussian_log_prob": gaussians_and_actions(),
     "gaussian_entropy": log_stds(),
     "gaussian_kl": gaussian_pairs(),
+    "gaussian_fisher": gaussian_directions(),
     "discounted_returns": returns_cases(),
     "gae": rollouts(),
     "normalize_advantages": advantages_cases(),
     "importance_ratio": log_prob_pairs(),
     "policy_gradient_loss": log_probs_and_advantages(),
+    "surrogate_loss": surrogates().map(lambda s: s[:3]),
     "clipped_surrogate_loss": surrogates(),
+    "dual_clip_loss": dual_clips(),
+    "spo_loss": surrogates(),
     "value_loss": values_and_targets(),
     "clipped_value_loss": clipped_values(),
     "ppo_loss": ppo_cases(),
@@ -375,6 +436,7 @@ CASES = {
     "explained_variance": values_and_targets(),
     "clip_grad_norm": gradients_and_norms(),
     "sgd_step": sgd_cases(),
+    "rmsprop_step": rmsprop_cases(),
     "adam_step": adam_cases(),
     "conjugate_gradient": conjugate_gradient_cases(),
 }

@@ -27,9 +27,18 @@ from strategies import CALLS, DIFFERENTIABLE, rngs
 
 import npppo
 from npppo import check
-from npppo.formulas import categorical, gaussian, layers, losses, optimizers, returns
+from npppo.formulas import (
+    bernoulli,
+    categorical,
+    gaussian,
+    layers,
+    losses,
+    optimizers,
+    returns,
+    surrogates,
+)
 
-FORMULAS = [layers, categorical, gaussian, returns, losses, optimizers]
+FORMULAS = [layers, categorical, bernoulli, gaussian, returns, surrogates, losses, optimizers]
 # "Kingma & Ba 2015", "Schulman et al. 2017", "Rumelhart, Hinton & Williams 1986"
 CITATION = r"[A-Z]\w+(?:, [A-Z]\w+)*(?:\s(?:et\sal\.|&\s[A-Z]\w+))?\s(?:19|20)\d\d"
 
@@ -56,12 +65,21 @@ SIGNATURES = [
     "categorical_kl_backward(dkl, cache)",
     "categorical_sample(logits, u)",
     "categorical_fisher(logits, v)",
+    "bernoulli_log_prob(logits, actions)",
+    "bernoulli_log_prob_backward(dlog_prob, cache)",
+    "bernoulli_entropy(logits)",
+    "bernoulli_entropy_backward(dentropy, cache)",
+    "bernoulli_kl(old_logits, logits)",
+    "bernoulli_kl_backward(dkl, cache)",
+    "bernoulli_sample(logits, u)",
+    "bernoulli_fisher(logits, v)",
     "gaussian_log_prob(mean, log_std, actions)",
     "gaussian_log_prob_backward(dlog_prob, cache)",
     "gaussian_entropy(log_std)",
     "gaussian_entropy_backward(dentropy, cache)",
     "gaussian_kl(old_mean, old_log_std, mean, log_std)",
     "gaussian_kl_backward(dkl, cache)",
+    "gaussian_fisher(log_std, vmean, vlog_std)",
     "discounted_returns(rewards, next_values, terminated, truncated, gamma)",
     "gae(rewards, values, next_values, terminated, truncated, gamma, lam)",
     "normalize_advantages(advantages, eps=1e-08)",
@@ -69,8 +87,14 @@ SIGNATURES = [
     "importance_ratio_backward(dratio, cache)",
     "policy_gradient_loss(log_prob, advantages)",
     "policy_gradient_loss_backward(dloss, cache)",
+    "surrogate_loss(log_prob, old_log_prob, advantages)",
+    "surrogate_loss_backward(dloss, cache)",
     "clipped_surrogate_loss(log_prob, old_log_prob, advantages, clip)",
     "clipped_surrogate_loss_backward(dloss, cache)",
+    "dual_clip_loss(log_prob, old_log_prob, advantages, clip_low, clip_high, bound)",
+    "dual_clip_loss_backward(dloss, cache)",
+    "spo_loss(log_prob, old_log_prob, advantages, clip)",
+    "spo_loss_backward(dloss, cache)",
     "value_loss(values, targets)",
     "value_loss_backward(dloss, cache)",
     "clipped_value_loss(values, old_values, targets, clip)",
@@ -79,6 +103,7 @@ SIGNATURES = [
     "ppo_loss_backward(dloss, cache)",
     "clip_grad_norm(grads, max_norm)",
     "sgd_step(param, grad, lr)",
+    "rmsprop_step(param, grad, v, lr, alpha=0.99, eps=1e-08)",
     "adam_step(param, grad, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-08)",
     "conjugate_gradient(matvec, b, iterations, tolerance=1e-10)",
     "linear_schedule(start, end, fraction)",
@@ -342,6 +367,7 @@ OF_ANY_SHAPE = [
     ("relu", 1, ()),
     ("normalize_advantages", 1, ()),
     ("sgd_step", 2, (0.1,)),
+    ("rmsprop_step", 3, (0.1,)),
     ("adam_step", 4, (2, 0.1)),
 ]
 

@@ -42,7 +42,8 @@ except ImportError:
 CONTRACT = [name for name in npppo.contract.__all__ if not name.endswith("_backward")]
 FORMULA_BAR = 1e-10
 ITERATION_BAR = 1e-9
-NO_COUNTERPART = {"categorical_sample", "orthogonal"}  # random by nature, or by PyTorch's own rules
+# random by nature, or by PyTorch's own rules
+NO_COUNTERPART = {"categorical_sample", "bernoulli_sample", "orthogonal"}
 
 
 # Part 1: the formulas
@@ -164,6 +165,59 @@ def torch_fisher(logits: Any, v: Any) -> Any:
     return torch.func.jvp(lambda z: torch.softmax(z, 1), (logits,), (v,))[1]  # (N, A)
 
 
+def bit_log_prob(logits: Any, actions: Any) -> Any:
+    bits = actions.to(logits.dtype)  # (N, A)
+    return -F.binary_cross_entropy_with_logits(logits, bits, reduction="none").sum(1)  # (N,)
+
+
+def bit_entropy(logits: Any) -> Any:
+    log_p, log_q = F.logsigmoid(logits), F.logsigmoid(-logits)  # (N, A)
+    return -(log_p.exp() * log_p + log_q.exp() * log_q).sum(1)  # (N,)
+
+
+def bit_kl(old_logits: Any, logits: Any) -> Any:
+    both = torch.stack([old_logits, -old_logits]), torch.stack([logits, -logits])  # (2, N, A)
+    old_log_p, log_p = map(F.logsigmoid, both)
+    return F.kl_div(log_p, old_log_p, reduction="none", log_target=True).sum((0, 2))  # (N,)
+
+
+def bit_fisher(logits: Any, v: Any) -> Any:
+    return torch.func.jvp(torch.sigmoid, (logits,), (v,))[1]  # (N, A)
+
+
+def normal_fisher(log_std: Any, vmean: Any, vlog_std: Any) -> Any:
+    """The Hessian of the KL divergence at equal policies, row by row, times v."""
+
+    def kl(mean: Any, new_log_std: Any) -> Any:
+        old = Normal(torch.zeros_like(mean), log_std.exp())
+        return kl_divergence(old, Normal(mean, new_log_std.exp())).sum()
+
+    rows = []
+    for v in vmean:
+        at, along = (torch.zeros_like(v), log_std), (v, vlog_std)
+        rows.append(torch.autograd.functional.hvp(kl, at, along)[1])
+    return torch.stack([row[0] for row in rows]), rows[0][1]  # (N, A), (A,)
+
+
+def torch_unclipped(log_prob: Any, old_log_prob: Any, advantages: Any) -> Any:
+    return -(torch.exp(log_prob - old_log_prob) * advantages).mean()
+
+
+def torch_dual_clip(
+    log_prob: Any, old_log_prob: Any, advantages: Any, low: float, high: float, bound: float
+) -> Any:
+    ratio = torch.exp(log_prob - old_log_prob)  # (N,)
+    clipped = torch.clamp(ratio, 1 - low, 1 + high)  # (N,)
+    smaller = torch.min(ratio * advantages, clipped * advantages)  # (N,)
+    bounded = torch.max(smaller, bound * advantages)  # (N,)
+    return -torch.where(advantages < 0, bounded, smaller).mean()
+
+
+def torch_spo(log_prob: Any, old_log_prob: Any, advantages: Any, clip: float) -> Any:
+    ratio = torch.exp(log_prob - old_log_prob)  # (N,)
+    return -(ratio * advantages - advantages.abs() / (2 * clip) * (ratio - 1) ** 2).mean()
+
+
 def torch_surrogate(log_prob: Any, old_log_prob: Any, advantages: Any, clip: float) -> Any:
     ratio = torch.exp(log_prob - old_log_prob)  # (N,)
     clipped = torch.clamp(ratio, 1 - clip, 1 + clip)  # (N,)
@@ -251,6 +305,13 @@ def adam_steps(param: Any, grads: Any) -> Any:
     return param
 
 
+def rmsprop_steps(param: Any, grads: Any) -> Any:
+    v = np.zeros_like(param)
+    for grad in grads:
+        param, v = npppo.rmsprop_step(param, grad, v, 0.1, 0.99, 1e-5)
+    return param
+
+
 def layer_cases(rng: np.random.Generator) -> Iterator[Case]:
     def normal(*shape: int) -> Any:
         return rng.standard_normal(shape)
@@ -304,6 +365,12 @@ def policy_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("categorical_kl", inputs, (old_logits, logits), torch_kl, (1,))
         yield Case("categorical_fisher", inputs, (logits, v), torch_fisher)
 
+        bits = rng.integers(0, 2, (N, A))  # (N, A)
+        yield Case("bernoulli_log_prob", inputs, (logits, bits), bit_log_prob, (0,))
+        yield Case("bernoulli_entropy", inputs, (logits,), bit_entropy, (0,))
+        yield Case("bernoulli_kl", inputs, (old_logits, logits), bit_kl, (1,))
+        yield Case("bernoulli_fisher", inputs, (logits, v), bit_fisher)
+
         # what most PPO programs use
         large = max(scale, offset) > 1
         fault = "z - logsumexp(z) loses digits beside a large z" if large else ""
@@ -340,6 +407,7 @@ def policy_cases(rng: np.random.Generator) -> Iterator[Case]:
         )
         args = (old_mean, old_log_std, mean, log_std)
         yield Case("gaussian_kl", inputs, args, gaussian_kl, (2, 3))
+        yield Case("gaussian_fisher", inputs, (log_std, mean, old_log_std), normal_fisher)
 
 
 def return_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -393,6 +461,10 @@ def loss_cases(rng: np.random.Generator) -> Iterator[Case]:
         log_prob = old_log_prob + log_ratio  # (N,)
         args = (log_prob, old_log_prob, advantages, clip)
         yield Case("clipped_surrogate_loss", inputs, args, torch_surrogate, (0,))
+        yield Case("surrogate_loss", inputs, args[:3], torch_unclipped, (0,))
+        limits = (*args[:3], clip, 0.28, 1.5)
+        yield Case("dual_clip_loss", inputs, limits, torch_dual_clip, (0,))
+        yield Case("spo_loss", inputs, args, torch_spo, (0,))
         # the same ratio for ppo_loss, whose log-probabilities come from logits
         logits, actions = rng.standard_normal((N, A)), rng.integers(0, A, N)
         log_p, _ = npppo.categorical_log_prob(logits, actions)  # (N,)
@@ -449,6 +521,10 @@ def optimizer_cases(rng: np.random.Generator) -> Iterator[Case]:
         param, grads = rng.standard_normal(50), scale * rng.standard_normal((20, 50))
         adam = torch_steps(torch.optim.Adam, lr=0.1, eps=1e-5)
         yield Case("adam_step", f"{inputs}, 20 steps", (param, grads), adam, ours=adam_steps)
+        rmsprop = torch_steps(torch.optim.RMSprop, lr=0.1, eps=1e-5)
+        yield Case(
+            "rmsprop_step", f"{inputs}, 20 steps", (param, grads), rmsprop, ours=rmsprop_steps
+        )
         sgd = torch_steps(torch.optim.SGD, lr=0.1)
         yield Case(
             "sgd_step",

@@ -14,13 +14,13 @@ from ..formulas.losses import (
     approx_kl,
     clip_fraction,
     explained_variance,
-    importance_ratio,
     ppo_objective,
     ppo_objective_backward,
 )
 from ..formulas.optimizers import adam_step, clip_grad_norm
 from ..formulas.returns import gae, normalize_advantages
 from ..formulas.shapes import Array
+from ..formulas.surrogates import importance_ratio
 from .hyperparameters import (
     Config,
     above_0,

@@ -7,8 +7,10 @@
 the Jacobian of the log-softmax, because ∂z_b/∂z_a = [a = b] and ∂(log Σ_c exp(z_c))/∂z_a = p_a:
 raising logit a lowers the log-probability of every other action at one and the same rate, p_a.
 
-A logit of -inf is a probability of 0, as of a forbidden action; its log-probability is given
-as the most negative finite number. One logit of each row must be finite, and none may be +inf.
+A logit of -inf is a probability of exactly 0: so actions are masked that a state does not allow.
+All is then as if they were not there, and the gradients by their logits are exactly 0, as long as
+one logit of the row is finite; none may be +inf. The log-probability of a masked action itself is
+given as the most negative finite number, so that 0 · log 0 is 0.
 
 Sums over the few actions are slow in NumPy's row-major order and fast in column-major order, so
 the logits are laid out by columns first; no formula depends on it.
@@ -43,7 +45,8 @@ def softmax(logits: Array) -> tuple[Array, Cache]:
     Shapes: logits (N, A) -> (N, A).
 
     Holds for logits of any finite size, without overflow or nan. Nothing is added to be safe: a
-    tiny probability p is right to some |log p| units in its last place.
+    tiny probability p is right to some |log p| units in its last place. A logit of -inf (a mask)
+    gives exactly 0, and its gradient is 0.
 
     Derivation: ∂p_a/∂z_b = p_a ∂(log p_a)/∂z_b = p_a ([a = b] - p_b), hence
 
@@ -70,7 +73,8 @@ def log_softmax(logits: Array) -> tuple[Array, Cache]:
     Shapes: logits (N, A) -> (N, A).
 
     Holds for logits of any finite size; where p underflows to 0, log p stays right to rounding, or
-    is the most negative finite number if it lies beyond that.
+    is the most negative finite number if it lies beyond that, as beside a logit of -inf (a mask).
+    There nothing can be made of a gradient: dlog_p should be 0, and then so is dlogits.
 
     Derivation: ∂ log p_b / ∂z_a = [a = b] - p_a, hence
 
@@ -101,7 +105,9 @@ def categorical_log_prob(logits: Array, actions: Array) -> tuple[Array, Cache]:
 
     Shapes: logits (N, A), actions (N,) int, each 0 … A-1 -> (N,).
 
-    Holds for logits of any finite size, also where π(a|s) underflows to 0.
+    Holds for logits of any finite size, also where π(a|s) underflows to 0, and beside logits of
+    -inf (masks), whose gradient is 0. A masked action should not have been taken; if it was, its
+    log-probability is the most negative finite number.
 
     Derivation: the score function of a softmax. With ∂ log p_b / ∂z_a = [a = b] - p_a,
 
@@ -139,7 +145,8 @@ def categorical_entropy(logits: Array) -> tuple[Array, Cache]:
 
     Shapes: logits (N, A) -> (N,).
 
-    Holds for logits of any finite size: where p_a underflows to 0, p_a log p_a is 0.
+    Holds for logits of any finite size: where p_a underflows to 0, p_a log p_a is 0. So it is for
+    a logit of -inf (a mask), whose gradient is 0.
 
     Derivation: ∂(p_b log p_b)/∂z_a = p_b (log p_b + 1) ([a = b] - p_a). Summed over b, the 1
     contributes p_a - p_a Σ_b p_b = 0, and what remains is
@@ -199,6 +206,15 @@ def exp_remainder(x: Array) -> Array:
     return np.where(near, small * small * series, np.expm1(x) - x)
 
 
+def kl_terms(old_log_p: Array, old_p: Array, log_p: Array, p: Array) -> Array:
+    """p_old (exp(d) - 1 - d), where d = log p - log p_old, of each probability; any shape."""
+    d = log_p - old_log_p
+    far = d.real > 44  # bool
+    terms: Array = old_p * exp_remainder(np.minimum(d, 44))
+    terms[far] = p[far]  # to all digits, where exp(d) may overflow
+    return terms
+
+
 @formula("old_logits:NA logits:NA -> N by logits")
 def categorical_kl(old_logits: Array, logits: Array) -> tuple[Array, Cache]:
     """Kullback-Leibler divergence KL(old ‖ new) = Σ_a p_old (log p_old - log p) of each row.
@@ -210,7 +226,9 @@ def categorical_kl(old_logits: Array, logits: Array) -> tuple[Array, Cache]:
     the samples at hand are drawn from it.
 
     Holds for logits of any finite size: where p underflows to 0, log p is still finite, and where
-    p_old does, the term is 0.
+    p_old does, the term is 0. So it is for an action that both policies mask with a logit of -inf,
+    and its gradient is 0. (If the new one alone masks it, the divergence is infinite; p_old
+    times the largest finite number stands for it.)
 
     Derivation, with p_old a constant: -Σ_b p_old_b ([a = b] - p_a) = p_a - p_old_a, hence
 
@@ -226,11 +244,7 @@ def categorical_kl(old_logits: Array, logits: Array) -> tuple[Array, Cache]:
     """
     old_log_p, (old_p,) = log_softmax(old_logits)  # (N, A)
     log_p, (p,) = log_softmax(logits)  # (N, A)
-    d = log_p - old_log_p  # (N, A)
-    far = d.real > 44  # (N, A) bool
-    terms = old_p * exp_remainder(np.minimum(d, 44))  # (N, A)
-    terms[far] = p[far]  # to all digits, where exp(d) may overflow
-    return terms.sum(axis=1), (old_p, p)  # (N,)
+    return kl_terms(old_log_p, old_p, log_p, p).sum(axis=1), (old_p, p)  # (N,)
 
 
 def categorical_kl_backward(dkl: Array, cache: Cache) -> Array:
@@ -249,10 +263,10 @@ def categorical_sample(logits: Array, u: Array) -> Array:
     The cumulative probability of action a is Σ_{b ≤ a} p_b, with p = softmax(logits). `u` is all
     the randomness there is.
 
-    Holds for logits of any finite size, and for any u, the largest number below 1 included: there
-    is always an action, and never one whose probability is 0 or rounds to 0. Where u is a
-    cumulative probability to the last bit, rounding decides between the two neighbours. Other u and
-    logits that are nan give an action that means nothing.
+    Holds for logits of any finite size and of -inf (masks), and for any u, the largest number below
+    1 included: there is always an action, and never one whose probability is 0 or rounds to 0.
+    Where u is a cumulative probability to the last bit, rounding decides between the two
+    neighbours. Other u and logits that are nan give an action that means nothing.
 
     Derivation: an action of probability 0 does not raise the cumulative probability, so it is not
     the first to exceed u. Dividing every exponential by their sum is unnecessary: the running sums
@@ -273,9 +287,9 @@ def gumbel_max(logits: Array, noise: Array) -> Array:
 
     Shapes: logits (N, A), noise (N, A) standard Gumbel -> (N,) int64.
 
-    The same distribution as that of `categorical_sample` in two operations instead of ten (the
-    noise aside), which matters when only a few rows are drawn per step. The noise is float64, so
-    that it is not rounded away beside large float32 logits.
+    The same distribution as that of `categorical_sample`, masks of -inf included, in two operations
+    instead of ten (the noise aside), which matters when only a few rows are drawn per step. The
+    noise is float64, so that it is not rounded away beside large float32 logits.
 
     Derivation: P(noise ≤ x) = exp(-exp(-x)), so logit b + noise is at most x with probability
     exp(-exp(z_b) t), where t = exp(-x). Action a wins at x if it is there and all others are below.
@@ -296,7 +310,7 @@ def categorical_fisher(logits: Array, v: Array) -> Array:
 
     Shapes: logits (N, A), v (N, A), a vector for each row -> (N, A).
 
-    Holds for logits of any finite size.
+    Holds for logits of any finite size; where one is -inf (a mask), the product is 0.
 
     Derivation: the Fisher information is the mean of ∇log p ∇log pᵀ under p. The gradient by the
     logits is ∇log p_b = e_b - p, where e_b is the b-th unit vector. Σ_b p_b e_b e_bᵀ is diag p and

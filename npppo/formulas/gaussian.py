@@ -118,6 +118,36 @@ def gaussian_kl_backward(dkl: Array, cache: Cache) -> tuple[Array, Array]:
     return dmean, dlog_std
 
 
+@formula("log_std:A vmean:NA vlog_std:A -> by_mean:NA by_log_std:A")
+def gaussian_fisher(log_std: Array, vmean: Array, vlog_std: Array) -> tuple[Array, Array]:
+    """Fisher information of each row's policy times a vector: vmean / std² and 2 vlog_std.
+
+    Shapes: log_std (A,), vmean (N, A), vlog_std (A,) -> (N, A), (A,), the parts of the product by
+    the mean and by log_std. std = exp(log_std).
+
+    A vector for each row has a part of its own for the mean. The part for log_std, which all rows
+    share, is vlog_std, and so the product's is the same in every row; it is given once, as it is in
+    one row (not summed over N) and as it is in the mean over the rows.
+
+    Derivation: the Fisher information is the mean of ∇log π ∇log πᵀ under π. The gradients by the
+    mean and by log_std are z / std and z² - 1, where z is standard normal, so in each dimension
+
+        by the mean  E[z²] / std² = 1 / std²
+        by log_std   E[(z² - 1)²] = 3 - 2 + 1 = 2
+        by both      E[z (z² - 1)] / std = 0
+
+    and 0 between dimensions, which are independent. The mean itself comes from a network with
+    Jacobian J: the whole Fisher matrix of its parameters is the mean over the rows of Jᵀ F J, of
+    which F is this, J v is `mlp_jvp` and Jᵀ is `mlp_backward`.
+
+    This is also the Hessian of KL(old ‖ new) at new = old.
+
+    Source: Amari 1998; Schulman et al. 2015, appendix C.
+    """
+    inverse_std = np.exp(-log_std)  # (A,)
+    return vmean * inverse_std * inverse_std, 2 * vlog_std  # (N, A), (A,)
+
+
 def gaussian_evaluate(
     mean: Array, log_std: Array, actions: Array
 ) -> tuple[tuple[Array, Array], Cache]:

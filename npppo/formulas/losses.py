@@ -1,13 +1,8 @@
-"""The losses of PPO, each a mean over the batch that is minimised, and what to watch meanwhile.
+"""The value function's loss, the whole loss of PPO, and what to watch meanwhile.
 
-The story in four steps. The policy-gradient loss may be used for one step only: its gradient is
-right at the policy that drew the data. The importance ratio corrects for the actions that a moved
-policy would take, so that a batch can be used again. It does not correct for the states that this
-policy would visit, and the further it moves, the less the sample says. Clipping removes the reason
-to move the ratio further than 1 ± clip. The whole loss adds the value function's error and a bonus
-for entropy.
-
-Â is the advantage, an estimate; A is the number of actions.
+The whole loss is the clipped surrogate, the value function's error and a bonus for entropy; each is
+a mean over the batch, and their sum is minimised. Â is the advantage, an estimate; A is the number
+of actions.
 
 A mean over no rows is nan, and its gradient is empty.
 """
@@ -21,129 +16,11 @@ import numpy as np
 
 from .categorical import categorical_evaluate, categorical_evaluate_backward, exp_remainder
 from .shapes import Array, Cache, formula, power_of_2
-
-
-@formula("log_prob:N old_log_prob:N -> N by log_prob")
-def importance_ratio(log_prob: Array, old_log_prob: Array) -> tuple[Array, Cache]:
-    """Importance ratio r = π(a|s) / π_old(a|s) = exp(log_prob - old_log_prob).
-
-    Shapes: log_prob (N,), old_log_prob (N,) -> (N,). The old policy is data: there is no gradient
-    with respect to it.
-
-    It makes the old policy's samples speak for the new one. With Â = the advantage of action a in
-    state s, the mean of r Â over the actions of π_old is Σ_a π_old(a|s) r Â = Σ_a π(a|s) Â, the
-    mean of Â over the actions of π. The states remain those that π_old has visited.
-
-    Holds also where both probabilities underflow to 0.
-
-    Derivation: ∂exp(x)/∂x = exp(x), hence dlog_prob = dratio · ratio.
-    Source: Schulman et al. 2017, section 3.
-    """
-    ratio = np.exp(log_prob - old_log_prob)  # (N,)
-    return ratio, (ratio,)
-
-
-def importance_ratio_backward(dratio: Array, cache: Cache) -> Array:
-    """Gradient `dlog_prob` of `importance_ratio`."""
-    (ratio,) = cache
-    # forward: ratio = exp(log_prob - old_log_prob)
-    return dratio * ratio  # (N,)
-
-
-@formula("log_prob:N advantages:N -> () by log_prob")
-def policy_gradient_loss(log_prob: Array, advantages: Array) -> tuple[Array, Cache]:
-    """Loss whose gradient is minus the policy gradient: -1/N Σ_i log_prob_i Â_i, Â = advantages.
-
-    Shapes: log_prob (N,), advantages (N,) -> (). The advantages are used as given, not normalised,
-    and are data: there is no gradient with respect to them.
-
-    Its value says nothing about how good the policy is; only its gradient does.
-
-    Derivation: linear in log_prob, hence dlog_prob_i = -dloss Â_i / N. It is the policy gradient
-    because ∇π = π ∇log π, so that the samples of π average what is wanted:
-
-        ∇ Σ_a π(a|s) Â = Σ_a π(a|s) ∇log π(a|s) Â
-
-    A baseline V(s), the same for all actions, may be subtracted from the returns to lower their
-    variance. It adds nothing on average: Σ_a π(a|s) ∇log π(a|s) = ∇ Σ_a π(a|s) = ∇1 = 0.
-    r Â has the same gradient at r = 1, so PPO's first step is a policy-gradient step.
-
-    Source: Williams 1992; Schulman et al. 2017, eq. 2, negated.
-    """
-    return -(log_prob * advantages).sum() / len(log_prob), (advantages,)  # ()
-
-
-def policy_gradient_loss_backward(dloss: float, cache: Cache) -> Array:
-    """Gradient `dlog_prob` of `policy_gradient_loss`."""
-    (advantages,) = cache
-    # forward: loss = -1/N Σ log_prob Â
-    return advantages * (-dloss / max(1, len(advantages)))  # (N,)
-
-
-@formula("log_prob:N old_log_prob:N advantages:N clip -> () by log_prob")
-def clipped_surrogate_loss(
-    log_prob: Array, old_log_prob: Array, advantages: Array, clip: float
-) -> tuple[Array, Cache]:
-    r"""PPO's clipped surrogate as a loss: -1/N Σ_i min(r_i Â_i, c_i Â_i).
-
-        r = exp(log_prob - old_log_prob)        c = r limited to 1 - clip … 1 + clip
-
-    Shapes: log_prob (N,), old_log_prob (N,), Â = advantages (N,) -> (). The advantages are used as
-    given, not normalised. There is a gradient with respect to log_prob only.
-
-    Moves in the wrong direction always count in full (r Â is kept, and its gradient leads back),
-    but there is nothing to gain from making a good action more than 1 + clip times as likely as
-    before, or a bad one less than 1 - clip times as likely.
-
-    Derivation: which branch the minimum takes, and with it the gradient, depends on the sign of Â
-    and on the side of the band 1 - clip ≤ r ≤ 1 + clip on which r lies:
-
-                    r < 1 - clip        in the band     r > 1 + clip
-        Â > 0       r Â                 equal           clipped: 0
-        Â = 0       both 0              both 0          both 0
-        Â < 0       clipped: 0          equal           r Â
-
-    The smaller of the two against r, for Â > 0 and for Â < 0 (figure 1 of the paper):
-
-        |       .-------            |  1 - clip
-        |     /                     +----:------------- r
-        |   /                       |    :
-        | /                         |----.
-        +-------:------- r          |      \
-             1 + clip               |        \
-
-    Where the unclipped branch wins, ∂(r Â)/∂r = Â and ∂r/∂log_prob = r; where the
-    clipped one does, it is constant:
-
-        dlog_prob_i = -dloss/N · r_i Â_i   where r_i Â_i ≤ c_i Â_i, and 0 elsewhere
-
-    The ratio 1.8 is clipped. The ratio 0.4 is a move in the wrong direction and counts in full:
-
-        >>> log_prob, old_log_prob = np.log([0.9, 0.2]), np.log([0.5, 0.5])
-        >>> loss, cache = clipped_surrogate_loss(log_prob, old_log_prob, np.ones(2), 0.2)
-        >>> clipped_surrogate_loss_backward(1.0, cache).round(6)
-        array([-0. , -0.2])
-
-    Convention at the kink: on a tie the unclipped branch r Â wins, so the gradient flows at
-    r = 1 ± clip. In the band between these both branches are equal and the same rule covers it.
-
-    Source: Schulman et al. 2017, eq. 7, negated, with ε = clip.
-    """
-    ratio, _ = importance_ratio(log_prob, old_log_prob)  # (N,)
-    clipped_ratio = np.minimum(np.maximum(ratio, 1 - clip), 1 + clip)  # (N,)
-    unclipped = ratio * advantages  # (N,)
-    clipped = clipped_ratio * advantages  # (N,)
-    # the real parts decide, so that a complex step takes the branch of the point it probes
-    flows = unclipped.real <= clipped.real  # (N,) bool
-    loss = -np.where(flows, unclipped, clipped).sum() / len(ratio)  # ()
-    return loss, (unclipped, flows)
-
-
-def clipped_surrogate_loss_backward(dloss: float, cache: Cache) -> Array:
-    """Gradient `dlog_prob` of `clipped_surrogate_loss`."""
-    unclipped, flows = cache
-    # forward: loss = -1/N Σ min(r Â, clip(r) Â), and ∂(r Â)/∂log_prob = r Â
-    return np.where(flows, unclipped, 0) * (-dloss / max(1, len(flows)))  # (N,)
+from .surrogates import (
+    clipped_surrogate_loss,
+    clipped_surrogate_loss_backward,
+    importance_ratio,
+)
 
 
 @formula("values:N targets:N -> () by values")
@@ -311,7 +188,7 @@ def ppo_loss(
     -> (). The advantages are not normalised. There are gradients with respect to the logits and
     the values only.
 
-    Holds for logits of any finite size, as each of its parts does.
+    Holds for logits of any finite size and beside those of -inf (masks), as each of its parts does.
 
     Convention at the kink: on a tie the unclipped branch r Â wins, and the gradient flows.
 

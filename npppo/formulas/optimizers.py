@@ -51,6 +51,45 @@ def sgd_step(param: Array, grad: Array, lr: float) -> Array:
     return param - lr * grad
 
 
+@formula("param:* grad:* v:* lr alpha eps -> param:* v:*")
+def rmsprop_step(
+    param: Array, grad: Array, v: Array, lr: float, alpha: float = 0.99, eps: float = 1e-8
+) -> tuple[Array, Array]:
+    """One step of RMSprop; returns the new `param, v`.
+
+    The step goes against the gradient, in units of the root of its recent mean square, in which a
+    square counts the less the older it is:
+
+        param_t = param_{t-1} - lr · g_t / (√v_t + ε)
+
+        v_t = (1 - α) Σ_{k=1..t} α^{t-k} g_k²
+
+    The arguments are param = param_{t-1}, grad = g_t and v = v_{t-1}, and α = alpha, ε = eps. v is
+    0 before the first step.
+
+    Shapes: any, param, grad and v alike -> two of the same.
+
+    Derivation: without its newest term the sum is α times the previous one, hence
+
+        v ← α v + (1 - α) g²
+
+    The weights add up to 1 - α^t only, for which `adam_step` makes up. Here it makes the first
+    steps longer, the first one 1 / √(1 - α) times lr, whatever the size of the gradient:
+
+        >>> param, _ = rmsprop_step(np.zeros(2), np.array([3.0, -0.01]), np.zeros(2), 0.1)
+        >>> param.round(4)
+        array([-1.,  1.])
+
+    Convention: ε outside the root. (TensorFlow and Keras have √(v + ε), where a small ε counts for
+    far more: beside a gradient of 0 it is √ε, 1e-4 in place of 1e-8. TensorFlow's first version
+    also begins with v = 1, so that its first steps are short ones.)
+
+    Source: Tieleman & Hinton 2012, which has no ε; ε as in PyTorch.
+    """
+    new_v = alpha * v + (1 - alpha) * (grad * grad)
+    return param - lr * grad / (np.sqrt(new_v) + eps), new_v
+
+
 @formula("param:* grad:* m:* v:* step:whole lr beta1 beta2 eps -> param:* m:* v:*")
 def adam_step(
     param: Array,

@@ -29,6 +29,7 @@ A specification says what a formula takes and returns, and what its backward dif
     name:N!      the same, in its own dtype
     name:TE?     flags
     name:N<A     whole numbers from 0 to A-1
+    name:NA<2    whole numbers that are 0 or 1
     name:layers  a list of (W, b), from the input to the output
     name:arrays  a list of arrays of any shapes
     name:D→D     a function from (D,) to (D,)

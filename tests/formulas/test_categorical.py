@@ -18,7 +18,7 @@ from strategies import (
     sizes,
 )
 
-from npppo.formulas.categorical import exp_remainder
+from npppo.formulas.categorical import exp_remainder, gumbel_max
 
 
 def probabilities(row):
@@ -241,8 +241,14 @@ def test_evenly_spread_uniforms_give_each_action_its_share(api, case):
     assert (np.abs(shares - n * row_by_row(probabilities, logits)[0]) <= 1 + 1e-9).all()
 
 
-@property_of("categorical_sample", rng=rngs(), N=sizes, A=st.sampled_from([2, 3, 1000]))
-def test_impossible_actions_are_never_drawn(api, rng, N, A):
+@property_of(
+    "categorical_sample",
+    rng=rngs(),
+    N=sizes,
+    A=st.sampled_from([2, 3, 1000]),
+    never=st.sampled_from([-1e4, -np.inf]),
+)
+def test_impossible_actions_are_never_drawn(api, rng, N, A, never):
     """Not even by the smallest and the largest u, where rounding of the CDF would do it."""
     for dtype in (np.float64, np.float32):
         logits = rng.normal(size=(N, A)).astype(dtype)
@@ -250,7 +256,7 @@ def test_impossible_actions_are_never_drawn(api, rng, N, A):
         possible[np.arange(N), rng.integers(A, size=N)] = True
         possible[0] = np.arange(A) == A - 1
         possible[1] = np.arange(A) == 0
-        logits[~possible] = -1e4
+        logits[~possible] = never
         for u_dtype in (np.float64, np.float32):
             for u in (0.0, 1e-30, 0.5, np.nextafter(u_dtype(1), u_dtype(0))):
                 actions = api.categorical_sample(logits, np.full(N, u, u_dtype))
@@ -410,32 +416,95 @@ def test_underflowing_probabilities(api, gap):
     assert_close(api.categorical_kl(other, logits)[0], row_by_row(kl, other, logits))
 
 
-def without(column, tree):
-    return np.delete(tree, column, axis=1) if np.ndim(tree) == 2 else tree
-
-
 @property_of(
-    "categorical_log_prob", "categorical_entropy", "categorical_kl", "softmax", rng=rngs(), A=sizes
+    "softmax",
+    "softmax_backward",
+    "log_softmax",
+    "log_softmax_backward",
+    "categorical_log_prob",
+    "categorical_log_prob_backward",
+    "categorical_entropy",
+    "categorical_entropy_backward",
+    "categorical_kl",
+    "categorical_kl_backward",
+    "categorical_fisher",
+    rng=rngs(),
+    N=sizes,
+    A=sizes,
+    dtype=dtypes,
 )
-def test_a_logit_of_minus_infinity_forbids_its_action(api, rng, A):
-    """As if it were not there: the same results, and a gradient of 0."""
-    N, last = 4, A
-    args = rng.normal(size=(N, A + 1)), rng.normal(size=(N, A + 1))
-    for array in args:
-        array[:, last] = -np.inf
+def test_a_logit_of_minus_infinity_forbids_its_action(api, rng, N, A, dtype):
+    """As if it were not there, in each row another: the same results, a gradient of exactly 0."""
+    allowed = rng.random((N, A)) < 0.6
     actions = rng.integers(A, size=N)
-    for name, case in {
-        "softmax": args[:1],
-        "categorical_log_prob": (args[0], actions),
-        "categorical_entropy": args[:1],
-        "categorical_kl": args,
-    }.items():
+    allowed[np.arange(N), actions] = True
+    old_logits, logits = np.where(allowed, rng.normal(size=(2, N, A)), -np.inf).astype(dtype)
+    v = rng.normal(size=(N, A)).astype(dtype)
+    ranks = allowed.cumsum(axis=1)[np.arange(N), actions] - 1  # among the allowed ones
+
+    def row(n, array):
+        """Row n as if there were but the allowed actions."""
+        return array[n : n + 1, allowed[n]] if array.ndim == 2 else array[n : n + 1]
+
+    tolerance = tolerances.EXACT if dtype is np.float64 else tolerances.FLOAT32
+    for name, case, rest in [
+        ("softmax", (logits,), (logits,)),
+        ("log_softmax", (logits,), (logits,)),
+        ("categorical_log_prob", (logits, actions), (logits, ranks)),
+        ("categorical_entropy", (logits,), (logits,)),
+        ("categorical_kl", (old_logits, logits), (old_logits, logits)),
+    ]:
         out = getattr(api, name)(*case)[0]
-        rest = [without(last, array) for array in case]
-        assert_close(without(last, out), getattr(api, name)(*rest)[0])
-        dout = cotangent(rng, out)
+        dout = cotangent(rng, out).astype(dtype)
+        if out.ndim == 2:
+            dout[~allowed] = 0  # as wherever p log p is summed
         (dlogits,) = gradients(api, name, case, dout)
-        assert_close(dlogits[:, last], np.zeros(N))
-        expected = gradients(api, name, rest, without(last, dout))[0]
-        assert_close(without(last, dlogits), expected)
-    assert (api.categorical_sample(args[0], np.full(N, np.nextafter(1, 0))) != last).all()
+        assert not dlogits[~allowed].any()
+        for n in range(N):
+            only = [row(n, array) for array in rest]
+            assert_close(row(n, out), getattr(api, name)(*only)[0], tolerance)
+            (expected,) = gradients(api, name, only, row(n, dout))
+            assert_close(row(n, dlogits), expected, tolerance)
+    assert not api.softmax(logits)[0][~allowed].any()
+    product = api.categorical_fisher(logits, v)
+    assert not product[~allowed].any()
+    for n in range(N):
+        expected = api.categorical_fisher(row(n, logits), row(n, v))
+        assert_close(row(n, product), expected, tolerance)
+
+
+@property_of("softmax_backward", "categorical_fisher", rng=rngs(), A=sizes)
+def test_what_is_sent_to_a_forbidden_probability_goes_nowhere(api, rng, A):
+    logits = rng.normal(size=(3, A + 1))
+    logits[:, 0] = -np.inf
+    dp = cotangent(rng, logits)
+    (dlogits,) = gradients(api, "softmax", (logits,), dp)
+    assert not dlogits[:, 0].any()
+    assert_close(dlogits[:, 1:], gradients(api, "softmax", (logits[:, 1:],), dp[:, 1:])[0])
+
+
+def test_a_forbidden_action_that_was_taken_has_the_most_negative_log_prob(api):
+    log_prob, cache = api.categorical_log_prob(np.array([[-np.inf, 0.0, 0.0]]), np.array([0]))
+    assert log_prob == np.finfo(float).min
+    dlogits = api.categorical_log_prob_backward(np.ones(1), cache)
+    assert_close(dlogits, np.array([[1.0, -0.5, -0.5]]))
+
+
+def test_kl_where_one_policy_alone_forbids_an_action(api):
+    """To what the new one allows once more: finite. To what it forbids: huge, for infinity."""
+    masked, free = np.array([[-np.inf, 0.0, 0.0]]), np.zeros((1, 3))
+    kl, cache = api.categorical_kl(masked, free)
+    assert_close(kl, np.array([log(3 / 2)]))
+    assert_close(api.categorical_kl_backward(np.ones(1), cache), np.array([[2, -1, -1]]) / 6)
+    kl, cache = api.categorical_kl(free, masked)
+    assert_close(kl / np.finfo(float).max, np.array([1 / 3]))
+    assert_close(api.categorical_kl_backward(np.ones(1), cache), np.array([[-2, 1, 1]]) / 6)
+
+
+def test_the_gumbel_max_trick_gives_each_action_its_share_and_a_forbidden_one_none():
+    logits, n = np.array([0.5, -np.inf, -1.0, 1.0]), 20_000
+    noise = np.random.default_rng(0).gumbel(size=(n, 4))
+    counts = np.bincount(gumbel_max(np.tile(logits, (n, 1)), noise), minlength=4)
+    p = np.array(probabilities(logits))
+    assert counts[1] == 0
+    assert (abs(counts - n * p) <= 4 * np.sqrt(n * p * (1 - p))).all()  # four standard deviations

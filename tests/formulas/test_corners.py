@@ -85,16 +85,18 @@ def test_squares_that_lose_their_digits_are_not_summed(size, dtype):
 
 
 OF_ROWS = [
-    ("value_loss", 1),
-    ("policy_gradient_loss", 1),
-    ("clipped_surrogate_loss", 2),
-    ("clipped_value_loss", 2),
+    ("value_loss", 1, []),
+    ("policy_gradient_loss", 1, []),
+    ("surrogate_loss", 2, []),
+    ("clipped_surrogate_loss", 2, [0.2]),
+    ("dual_clip_loss", 2, [0.2, 0.2, 3.0]),
+    ("spo_loss", 2, [0.2]),
+    ("clipped_value_loss", 2, [0.2]),
 ]
 
 
-@pytest.mark.parametrize(("name", "data"), OF_ROWS)
-def test_one_row_counts_twice_what_each_of_two_equal_ones_does(name, data):
-    hyperparameters = [0.2] if "clip" in name else []
+@pytest.mark.parametrize(("name", "data", "hyperparameters"), OF_ROWS)
+def test_one_row_counts_twice_what_each_of_two_equal_ones_does(name, data, hyperparameters):
     gradients = []
     for N in (1, 2):
         rows = [np.full(N, x) for x in (0.5, 0.4, 0.3)[: 1 + data]]
@@ -104,9 +106,8 @@ def test_one_row_counts_twice_what_each_of_two_equal_ones_does(name, data):
     assert one == 2 * two != 0
 
 
-@pytest.mark.parametrize(("name", "data"), OF_ROWS)
-def test_an_empty_batch_has_an_empty_gradient(name, data):
-    hyperparameters = [0.2] if "clip" in name else []
+@pytest.mark.parametrize(("name", "data", "hyperparameters"), OF_ROWS)
+def test_an_empty_batch_has_an_empty_gradient(name, data, hyperparameters):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the loss itself is 0 / 0
         _, cache = getattr(npppo, name)(*np.zeros((1 + data, 0)), *hyperparameters)

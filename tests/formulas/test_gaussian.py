@@ -7,8 +7,8 @@ from statistics import NormalDist
 import numpy as np
 import tolerances
 from hypothesis import strategies as st
-from properties import assert_close, property_of
-from strategies import gaussian_pairs, gaussians_and_actions, log_stds
+from properties import assert_close, gradients, property_of
+from strategies import gaussian_directions, gaussian_pairs, gaussians_and_actions, log_stds, rngs
 
 # Five nodes integrate polynomials up to degree 9 against a normal distribution exactly, and the
 # logarithm of a normal density is one of degree 2.
@@ -77,6 +77,39 @@ def test_kl_of_policies_that_are_close_has_all_its_digits(api, step):
     actual, cache = api.gaussian_kl(zero, np.array([0.25]), zero, log_std)
     assert_close(actual / kl, np.ones(1), tolerances.EXACT)
     assert_close(api.gaussian_kl_backward(np.ones(1), cache)[1] / dlog_std, np.ones(1))
+
+
+@property_of("gaussian_fisher", case=gaussian_directions())
+def test_fisher_is_the_covariance_of_the_score(api, case):
+    """E[s sᵀ] v, where s is the gradient of the log-density of one dimension."""
+    log_std, vmean, vlog_std = case
+    by_mean, by_log_std = np.zeros_like(vmean), np.zeros_like(vmean)
+    for (n, j), v in np.ndenumerate(vmean):
+        for z, weight in zip(NODES, WEIGHTS, strict=True):
+            score = np.array([z / exp(log_std[j]), z * z - 1])
+            product = weight * score * (score @ [v, vlog_std[j]])
+            by_mean[n, j] += product[0]
+            by_log_std[n, j] += product[1]
+    actual = api.gaussian_fisher(*case)
+    assert_close(actual[0], by_mean)
+    assert_close(np.broadcast_to(actual[1], vmean.shape), by_log_std)
+
+
+@property_of("gaussian_fisher", "gaussian_kl_backward", case=gaussian_directions(), rng=rngs())
+def test_fisher_is_the_curvature_of_the_kl(api, case, rng):
+    """Of the mean over the rows, in which log_std has the share of one row."""
+    log_std, vmean, vlog_std = case
+    mean, step = rng.normal(size=vmean.shape), tolerances.CENTRAL_DIFFERENCE_SIZE
+    N = len(mean)
+
+    def slopes(t):
+        args = mean, log_std, mean + t * vmean, log_std + t * vlog_std
+        return gradients(api, "gaussian_kl", args, np.full(N, 1 / N))
+
+    expected = [(a - b) / (2 * step) for a, b in zip(slopes(step), slopes(-step), strict=True)]
+    by_mean, by_log_std = api.gaussian_fisher(*case)
+    assert_close(by_mean / N, expected[0], tolerances.CENTRAL_DIFFERENCE)
+    assert_close(by_log_std, expected[1], tolerances.CENTRAL_DIFFERENCE)
 
 
 @property_of("gaussian_log_prob", "gaussian_log_prob_backward", case=gaussians_and_actions())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from properties import assert_close, assert_same, gradients, property_of
 from strategies import (
     clipped_values,
+    dual_clips,
     log_prob_pairs,
     log_probs_and_advantages,
     ppo_cases,
@@ -47,6 +48,23 @@ def test_policy_gradient_loss_is_minus_the_weighted_mean(api, case):
     assert_close(api.policy_gradient_loss(*case)[0], expected)
 
 
+@property_of("surrogate_loss", case=surrogates())
+def test_surrogate_loss_is_minus_the_mean_of_the_weighted_ratios(api, case):
+    *arrays, _ = case
+    expected = -mean(exp(new - old) * a for new, old, a in zip(*arrays, strict=True))
+    assert_close(api.surrogate_loss(*arrays)[0], expected)
+
+
+@property_of("surrogate_loss", "surrogate_loss_backward", case=surrogates())
+def test_where_nothing_is_clipped_the_clipped_surrogate_is_the_surrogate(api, case):
+    """Bit for bit, with a clip that no ratio reaches."""
+    log_prob, old_log_prob, advantages, _ = case
+    plain = log_prob, old_log_prob, advantages
+    assert_same(api.surrogate_loss(*plain)[0], api.clipped_surrogate_loss(*plain, 1e9)[0])
+    (expected,) = gradients(api, "clipped_surrogate_loss", (*plain, 1e9), 1.7)
+    assert_same(gradients(api, "surrogate_loss", plain, 1.7)[0], expected)
+
+
 # Clipped surrogate
 
 
@@ -76,14 +94,17 @@ def test_surrogate_never_promises_more_than_the_unclipped_objective(api, case):
     "clipped_surrogate_loss",
     "clipped_surrogate_loss_backward",
     "policy_gradient_loss_backward",
+    "surrogate_loss",
+    "surrogate_loss_backward",
     case=log_probs_and_advantages(),
 )
-def test_at_ratio_1_the_surrogate_s_gradient_is_the_policy_gradient(api, case):
+def test_at_ratio_1_the_surrogates_gradient_is_the_policy_gradient(api, case):
     log_prob, advantages = case
-    surrogate = log_prob, log_prob.copy(), advantages, 0.2
-    assert_close(api.clipped_surrogate_loss(*surrogate)[0], -mean(advantages))
     (expected,) = gradients(api, "policy_gradient_loss", case, 1.7)
-    assert_close(gradients(api, "clipped_surrogate_loss", surrogate, 1.7)[0], expected)
+    for name, clip in [("surrogate_loss", ()), ("clipped_surrogate_loss", (0.2,))]:
+        args = log_prob, log_prob.copy(), advantages, *clip
+        assert_close(getattr(api, name)(*args)[0], -mean(advantages))
+        assert_close(gradients(api, name, args, 1.7)[0], expected)
 
 
 @property_of("clipped_surrogate_loss", "clipped_surrogate_loss_backward", rng=rngs(), N=sizes)
@@ -114,6 +135,104 @@ def test_a_clip_of_0_still_lets_the_first_gradient_through(api, case):
     surrogate = log_prob, log_prob.copy(), advantages, 0.0
     expected = -advantages / len(advantages)
     assert_close(gradients(api, "clipped_surrogate_loss", surrogate, 1.0)[0], expected)
+
+
+# The clip's relatives
+
+
+def dual_clip_term(ratio, advantage, low, high, bound):
+    """As the table of its seven cases."""
+    if advantage > 0:
+        return min(ratio, 1 + high) * advantage
+    if ratio > bound:
+        return bound * advantage
+    return max(ratio, 1 - low) * advantage
+
+
+@property_of("dual_clip_loss", case=dual_clips())
+def test_dual_clip_is_minus_the_mean_of_its_seven_cases(api, case):
+    *arrays, low, high, bound = case
+    rows = [(exp(new - old), a) for new, old, a in zip(*arrays, strict=True)]
+    expected = -mean(dual_clip_term(ratio, a, low, high, bound) for ratio, a in rows)
+    assert_close(api.dual_clip_loss(*case)[0], expected)
+    without = -mean(dual_clip_term(ratio, a, low, high, 1e9) for ratio, a in rows)
+    assert_close(api.dual_clip_loss(*case[:-1], float("inf"))[0], without)
+
+
+@property_of("dual_clip_loss", "dual_clip_loss_backward", case=surrogates())
+def test_dual_clip_with_equal_limits_and_no_bound_is_the_clipped_surrogate(api, case):
+    """Bit for bit; also where an advantage is 0."""
+    *arrays, clip = case
+    arrays[2][0] = 0.0
+    dual = *arrays, clip, clip, float("inf")
+    assert_same(api.dual_clip_loss(*dual)[0], api.clipped_surrogate_loss(*arrays, clip)[0])
+    (expected,) = gradients(api, "clipped_surrogate_loss", (*arrays, clip), 1.7)
+    assert_same(gradients(api, "dual_clip_loss", dual, 1.7)[0], expected)
+
+
+@property_of("dual_clip_loss_backward", case=dual_clips())
+def test_dual_clip_s_gradient_flows_where_its_table_says_so(api, case):
+    log_prob, old_log_prob, advantages, low, high, bound = case
+    ratio = np.exp(log_prob - old_log_prob)
+    good = (advantages > 0) & (ratio <= 1 + high)
+    bad = (advantages < 0) & (ratio >= 1 - low) & (ratio <= bound)
+    (dlog_prob,) = gradients(api, "dual_clip_loss", case, 1.7)
+    assert_close(dlog_prob, -1.7 / len(ratio) * ratio * advantages * (good | bad))
+
+
+@property_of("dual_clip_loss", "dual_clip_loss_backward", rng=rngs(), N=sizes)
+def test_dual_clip_s_gradient_flows_at_each_of_its_limits(api, rng, N):
+    """On the limit to the last bit, as for the surrogate's: a hair tighter, and it is cut."""
+    old_log_prob = np.zeros(N)
+    for side, sign in [("low", -1), ("high", 1), ("bound", -1)]:
+        log_prob = np.full(N, rng.uniform(0.05, 0.5) * (-1 if side == "low" else 1))
+        ratio = api.importance_ratio(log_prob, old_log_prob)[0]
+        at = float(ratio[0])
+        advantages = sign * rng.uniform(0.1, 2, N)
+        for hair, flows in [(0.0, 1), (1e-12, 0)]:
+            limits = {"low": 0.9, "high": 0.9, "bound": 9.0}
+            limits[side] = abs(at - 1) * (1 - hair) if side != "bound" else at * (1 - hair)
+            case = log_prob, old_log_prob, advantages, *limits.values()
+            assert_close(api.dual_clip_loss(*case)[0], -mean(ratio * advantages))
+            flowing = -1.7 * ratio * advantages / N * flows
+            assert_close(gradients(api, "dual_clip_loss", case, 1.7)[0], flowing)
+
+
+@pytest.mark.parametrize("bound", [1.0, 0.0, -3.0, nan])
+def test_a_bound_that_would_cut_what_has_not_moved_is_refused(api, bound):
+    with pytest.raises(ValueError, match=f"bound is {bound}, expected more than 1"):
+        api.dual_clip_loss(np.ones(1), np.ones(1), np.ones(1), 0.2, 0.2, bound)
+
+
+@property_of("spo_loss", case=surrogates())
+def test_spo_is_the_surrogate_less_a_parabola(api, case):
+    *arrays, clip = case
+    rows = [(exp(new - old), a) for new, old, a in zip(*arrays, strict=True)]
+    expected = -mean(r * a - abs(a) * (r - 1) ** 2 / (2 * clip) for r, a in rows)
+    assert_close(api.spo_loss(*case)[0], expected)
+
+
+@property_of("spo_loss", "spo_loss_backward", case=log_probs_and_advantages())
+def test_spo_is_flat_where_the_clip_begins_and_pulls_back_beyond(api, case):
+    log_prob, advantages = case
+    better = np.sign(advantages)
+    for share, direction in [(0.0, 1), (0.5, 1), (1.0, 0), (1.5, -1)]:
+        old_log_prob = log_prob - np.log1p(share * 0.25 * better)
+        (dlog_prob,) = gradients(api, "spo_loss", (log_prob, old_log_prob, advantages, 0.25), 1.7)
+        if direction:
+            assert (np.sign(dlog_prob) == -direction * better).all()
+        else:
+            assert_close(dlog_prob, np.zeros(len(log_prob)))
+    at_ratio_1 = log_prob, log_prob.copy(), advantages, 0.25
+    (expected,) = gradients(api, "policy_gradient_loss", case, 1.7)
+    assert_close(gradients(api, "spo_loss", at_ratio_1, 1.7)[0], expected)
+    assert_close(api.spo_loss(*at_ratio_1)[0], -mean(advantages))
+
+
+@pytest.mark.parametrize("clip", [0.0, -0.2, nan])
+def test_a_pull_without_a_width_is_refused(api, clip):
+    with pytest.raises(ValueError, match=f"clip is {clip}, expected more than 0"):
+        api.spo_loss(np.ones(1), np.ones(1), np.ones(1), clip)
 
 
 # Value losses
@@ -248,6 +367,18 @@ def test_ppo_loss_bears_logits_of_any_size(api):
         dlogits, dvalues = api.ppo_loss_backward(2.0, cache)
         assert_close(dlogits, np.zeros((2, 2)))
         assert_close(dvalues, np.full(2, 0.5))
+
+
+@property_of("ppo_loss", "ppo_loss_backward", case=ppo_cases())
+def test_a_masked_action_leaves_no_trace_in_the_ppo_loss(api, case):
+    logits, *rest = case
+    masked = np.concatenate([logits, np.full((len(logits), 1), -np.inf)], axis=1)
+    assert_close(api.ppo_loss(masked, *rest)[0], api.ppo_loss(*case)[0])
+    dlogits, dvalues = gradients(api, "ppo_loss", (masked, *rest), 1.7)
+    expected = gradients(api, "ppo_loss", case, 1.7)
+    assert not dlogits[:, -1].any()
+    assert_close(dlogits[:, :-1], expected[0])
+    assert_close(dvalues, expected[1])
 
 
 # Diagnostics

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 # imported for the properties that they register
+import test_bernoulli  # noqa: F401
 import test_categorical  # noqa: F401
 import test_every_function
 import test_gaussian  # noqa: F401

@@ -111,6 +111,44 @@ def test_adam_is_the_quotient_of_weighted_means(api, case, hyper):
             assert_close(v[j], (1 - beta2) * sum2)
 
 
+@property_of(
+    "rmsprop_step",
+    case=gradient_sequences(),
+    hyper=st.sampled_from([(0.99, 1e-8), (0.9, 1e-5)]),
+)
+def test_rmsprop_divides_by_the_root_of_a_weighted_sum_of_squares(api, case, hyper):
+    """eps is added to the root: seen where gradients are of order 1e-4 and eps is 1e-5."""
+    start, grads = case
+    alpha, eps = hyper
+    param, v = start, np.zeros(4)
+    for t, grad in enumerate(grads, start=1):
+        before = param
+        param, v = api.rmsprop_step(before, grad, v, 0.01, alpha, eps)
+        for j in range(4):
+            terms = [alpha ** (t - i) * float(g[j]) ** 2 for i, g in enumerate(grads[:t], 1)]
+            mean_square = (1 - alpha) * fsum(terms)
+            assert_close(v[j], mean_square)
+            step = 0.01 * grad[j] / (sqrt(mean_square) + eps)
+            assert_close((param[j] - before[j]) / 0.01, -step / 0.01, 1e-10)
+
+
+@property_of("rmsprop_step", case=gradient_sequences())
+def test_rmsprop_has_pytorch_s_defaults(api, case):
+    param, (grad, v, *_) = case
+    default = api.rmsprop_step(param, grad, v * v, 0.01)
+    for one, spelled in zip(
+        default, api.rmsprop_step(param, grad, v * v, 0.01, 0.99, 1e-8), strict=True
+    ):
+        assert_same(one, spelled)
+
+
+@property_of("rmsprop_step")
+def test_rmsprop_stands_still_without_a_gradient_and_forgets(api):
+    param, v = api.rmsprop_step(np.ones(3), np.zeros(3), np.full(3, 2.0), 0.01, 0.75)
+    assert_same(param, np.ones(3))
+    assert_same(v, np.full(3, 1.5))
+
+
 @property_of("adam_step", rng=rngs())
 def test_adam_starts_with_a_step_of_the_learning_rate(api, rng):
     """Whatever the size of the gradient, as long as eps is nothing beside it."""

@@ -134,7 +134,7 @@ def decoded(value: Any, depth: int = 0) -> Any:
     if value is None:
         return Opaque("null")
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
-        return Opaque("an int")
+        return float(value) if abs(value) < 1 << 1023 else Opaque("an int")  # 1e20 without its e
     return value
 
 

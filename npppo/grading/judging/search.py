@@ -52,18 +52,20 @@ def positive(k: int) -> float:
 ENTRIES: dict[str, Callable[[int], Any]] = {
     "log_prob:N": lambda k: -positive(k),
     "old_log_prob:N": lambda k: -positive(k),
-    "u:N!": lambda k: (k % 100 + 0.5) / 100,
+    **dict.fromkeys(["u:N!", "u:NA!"], lambda k: (k % 100 + 0.5) / 100),
     "v:*": positive,
     "TE?": lambda k: bool(k % 2),
     "N<A": lambda k: k,
+    "NA<2": lambda k: k % 2,
 }
 UNIT, POSITIVE = st.sampled_from([0.5, 0.0, 1.0, 0.9, 0.99]), whole.map(positive)
 # What is no array. From the first that is not here on, arguments are left at their defaults.
 OTHERS: dict[str, st.SearchStrategy[Any]] = {
-    **dict.fromkeys(["gamma", "lam", "beta1", "beta2", "fraction"], UNIT),
+    **dict.fromkeys(["gamma", "lam", "alpha", "beta1", "beta2", "fraction"], UNIT),
     **dict.fromkeys(["lr", "eps", "gain", "max_norm", "vf_coef", "ent_coef"], POSITIVE),
     **dict.fromkeys(["start", "end"], whole.map(real)),
-    "clip": st.sampled_from([0.5, 0.2, 0.1, 0.3]),
+    **dict.fromkeys(["clip", "clip_low", "clip_high"], st.sampled_from([0.5, 0.2, 0.1, 0.3])),
+    "bound": st.sampled_from([3.0, 2.0]),
     "step": st.integers(1, 5),
     "iterations": st.integers(1, 6),
     "activation": st.sampled_from(["tanh", "relu"]),

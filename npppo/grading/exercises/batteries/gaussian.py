@@ -68,6 +68,11 @@ def moved(rng: Generator, stratum: str, old_mean: Array, old_log_std: Array) -> 
     return old_mean, old_log_std, old_mean + step * np.exp(log_std), log_std
 
 
+def with_directions(rng: Generator, stratum: str, mean: Array, log_std: Array) -> Args:
+    A = len(log_std)
+    return log_std, away_from_zero(rng, *mean.shape), away_from_zero(rng, A, most=1.5)
+
+
 ENTROPY: Table = {
     ("several dimensions", 7): each(log_stds, (2,), (3,), (4,)),
     ("one dimension", 1): [lambda rng: rng.choice([-1, 1]) * rng.uniform(0.4, 0.9, 1)],
@@ -79,4 +84,5 @@ BATTERIES = {
     "gaussian_log_prob": battery(completed(acting, POLICIES)),
     "gaussian_entropy": battery(ENTROPY),
     "gaussian_kl": battery(completed(moved, POLICIES), parts=("gaussian_entropy",)),
+    "gaussian_fisher": battery(completed(with_directions, POLICIES)),
 }

@@ -51,6 +51,22 @@ def adam(
     return param, grad, m * (step > 1), root_v**2 * (step > 1), step, *rest
 
 
+def rmsprop(
+    rng: Generator,
+    shape: Shape,
+    *rest: float,
+    first: bool = False,
+    scale: float = 1,
+    zeros: int = 0,
+) -> Args:
+    """`zeros` entries have never had a gradient."""
+    param, *gradients = arguments(rng, *shape, name="rmsprop_step")
+    grad, root_v = (scale * gradient for gradient in gradients)
+    for array in (grad, root_v):
+        array.flat[:zeros] = 0
+    return param, grad, root_v**2 * (not first), *rest
+
+
 # ‖b − A x‖ / ‖b‖ after 1, 2, 3, 4 iterations: 0.56, 0.20, 0.075, 0, whatever the rotation.
 EIGENVALUES, COMPONENTS = (0.5, 1.0, 2.0, 4.0), (0.4, -1.0, 0.7, 1.2)
 
@@ -121,6 +137,18 @@ ADAM_STEP: Table = {
     ("defaults", 0.5): each(adam, ((2, 3), 1, 0.03), ((2, 3), 3, 0.03), scale=1e-7),
     (FLOAT32, 0.5): each(adam, STEPS[2]),
 }
+# shape, lr, alpha, eps
+SLOW, QUICK = ((2, 3), 0.03, 0.95, 1e-5), ((4,), 0.1, 0.8, 1e-2)
+RMSPROP_STEP: Table = {
+    ("first step", 2): each(rmsprop, SLOW, QUICK, first=True),
+    ("later steps", 4): each(rmsprop, SLOW, QUICK, ((3, 3), 0.03, 0.9, 1e-5)),
+    ("small gradients", 1): each(rmsprop, SLOW, QUICK, scale=1e-4),
+    ("zero gradient", 1): each(rmsprop, SLOW, zeros=2),
+    ("zero gradient", 0): each(rmsprop, QUICK, first=True, zeros=2),
+    ("defaults", 1): each(rmsprop, ((2, 3), 0.03), ((4,), 0.03)),
+    ("defaults", 0.5): each(rmsprop, ((2, 3), 0.03), scale=1e-7),
+    (FLOAT32, 0.5): each(rmsprop, SLOW),
+}
 CONJUGATE_GRADIENT: Table = {
     ("as many iterations as unknowns", 1): each(system, (4,)),
     ("as many iterations as unknowns", 1.5): each(system, (3,), eigenvalues=(0.5, 1.5, 4.0)),
@@ -154,6 +182,9 @@ BATTERIES = {
         CLIP_GRAD_NORM, off_kinks=norm_off_kink, observe=in_units, edges=EDGES
     ),
     "sgd_step": battery(SGD_STEP),
+    "rmsprop_step": battery(
+        RMSPROP_STEP, off_kinks=lambda *args: all(a < 0.999 for a in args[4:5])
+    ),
     "adam_step": battery(ADAM_STEP, off_kinks=lambda *args: all(b < 0.999 for b in args[6:8])),
     "conjugate_gradient": battery(CONJUGATE_GRADIENT, edges=EDGES),
     "linear_schedule": battery(LINEAR_SCHEDULE),

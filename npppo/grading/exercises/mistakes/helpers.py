@@ -11,7 +11,7 @@ from ..exercise import Array
 
 
 def sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x)))
+    return np.exp(-np.logaddexp(0, -x))
 
 
 def sample_std(x: Array) -> Array:
