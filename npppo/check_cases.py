@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .agents.agent import HEADS, Agent, Architecture
+from .agents.agent import Agent, Architecture
 from .check import Backward, Forward, GradientResult, check_gradient
 from .formulas import bernoulli, categorical, gaussian, layers, losses, surrogates
 from .formulas.shapes import SPECIFICATIONS, Array, Layers
@@ -53,9 +53,20 @@ def package_cases(rng: np.random.Generator) -> Iterator[Case]:
                     yield Case(shown, function, backward, args, specification.by)
     for args in _points(rng, "mlp_jvp"):
         yield _jvp_case(*args)
-    yield _objective_case(rng)
-    for head, shared_trunk in product(HEADS, (False, True)):
-        yield _agent_case(rng, Architecture(3, 4, head, (6, 5), shared_trunk=shared_trunk))
+    for objective in surrogates.OBJECTIVES:
+        yield _objective_case(rng, objective)
+    for (head, actions), shared_trunk in product(ACTIONS.items(), (False, True)):
+        architecture = Architecture(3, actions, head, (6, 5), shared_trunk=shared_trunk)
+        yield _agent_case(rng, architecture)
+        yield _kl_case(rng, architecture)
+
+
+ACTIONS: dict[str, Any] = {
+    "categorical": 4,
+    "multi_categorical": (2, 3),
+    "bernoulli": 3,
+    "gaussian": 2,
+}
 
 
 # where the battery has them: both sides of every clip, each activation
@@ -89,7 +100,7 @@ def _jvp_case(x: Array, params: Layers, dparams: Layers, activation: str) -> Cas
     return Case(f"mlp_jvp ({activation})", forward, backward, (np.zeros(len(x)),), ("t",))
 
 
-def _objective_case(rng: np.random.Generator) -> Case:
+def _objective_case(rng: np.random.Generator, objective: str) -> Case:
     [(values, old_values, targets, value_clip)] = _points(rng, "clipped_value_loss")
     N = len(values)
     ratio, advantages, clip = all_cells(rng, 0.2)
@@ -98,9 +109,11 @@ def _objective_case(rng: np.random.Generator) -> Case:
         (log_prob, rng.uniform(0.5, 1, N), values),
         (old_log_prob, advantages[:N], targets),
     )
-    args = *outputs, *data, clip, 0.5, 0.1, old_values, value_clip
+    limits = {"clip": (clip,), "dual_clip": (clip, 1.5 * clip, 3.0), "spo": (clip,)}
+    args = *outputs, *data, limits.get(objective, ()), 0.5, 0.1, old_values, value_clip, objective
     functions = losses.ppo_objective, losses.ppo_objective_backward
-    return Case("ppo_objective", *functions, args, ("log_prob", "entropy", "values"))
+    name = f"ppo_objective ({objective})"
+    return Case(name, *functions, args, ("log_prob", "entropy", "values"))
 
 
 def _agent_case(rng: np.random.Generator, architecture: Architecture) -> Case:
@@ -110,7 +123,7 @@ def _agent_case(rng: np.random.Generator, architecture: Architecture) -> Case:
     observations, targets = rng.normal(size=(N, architecture.observation_size)), rng.normal(size=N)
     parameters = rng.normal(scale=0.5, size=architecture.size())
     agent = Agent(architecture, parameters)
-    noise = agent.head.noise(rng, (N,), architecture.actions)
+    noise = agent.head.noise(rng, (N,))
     actions = agent.head.sample(*agent.policy(observations), noise)
     old_log_prob = agent.evaluate(observations, actions)[0][0] - np.log(ratio)
 
@@ -118,13 +131,41 @@ def _agent_case(rng: np.random.Generator, architecture: Architecture) -> Case:
         agent = Agent(architecture, parameters)
         outputs, agent_cache = agent.evaluate(observations, actions)
         data = old_log_prob, advantages, targets
-        loss, loss_cache = losses.ppo_objective(*outputs, *data, clip, vf_coef=0.5, ent_coef=0.1)
+        loss, loss_cache = losses.ppo_objective(*outputs, *data, (clip,), vf_coef=0.5, ent_coef=0.1)
         return loss, (agent, agent_cache, loss_cache)
 
     def backward(dloss: float, cache: Any) -> Any:
         agent, agent_cache, loss_cache = cache
         return agent.backward(*losses.ppo_objective_backward(dloss, loss_cache), agent_cache)
 
-    trunk = "shared trunk" if architecture.shared_trunk else "two networks"
-    name = f"agent ({architecture.head}, {trunk})"
+    name = f"agent ({_described(architecture)})"
     return Case(name, forward, backward, (parameters,), ("parameters",))
+
+
+def _kl_case(rng: np.random.Generator, architecture: Architecture) -> Case:
+    """The mean KL divergence from another policy, as PPO's penalty has it."""
+    observations = rng.normal(size=(5, architecture.observation_size))
+    parameters, others = rng.normal(scale=0.5, size=(2, architecture.size()))
+    agent = Agent(architecture, parameters)
+    actions = agent.head.mode(*agent.policy(observations))
+    old = Agent(architecture, others).policy(observations)
+
+    def forward(parameters: Array) -> tuple[Array, Any]:
+        agent = Agent(architecture, parameters)
+        _, agent_cache = agent.evaluate(observations, actions)
+        kl, kl_cache = agent.head.kl(*old, *agent_cache.distribution)  # (N,)
+        return kl.sum() / len(kl), (agent, agent_cache, kl_cache)
+
+    def backward(dloss: float, cache: Any) -> Any:
+        agent, agent_cache, kl_cache = cache
+        dkl = np.full(len(observations), dloss / len(observations))  # (N,)
+        return agent.policy_backward(agent.head.kl_backward(dkl, kl_cache), agent_cache)
+
+    return Case(
+        f"KL ({_described(architecture)})", forward, backward, (parameters,), ("parameters",)
+    )
+
+
+def _described(architecture: Architecture) -> str:
+    trunk = "shared trunk" if architecture.shared_trunk else "two networks"
+    return f"{architecture.head}, {trunk}"

@@ -17,7 +17,7 @@ from typing import ClassVar
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from gymnasium.spaces import Box, Discrete
 
 import npppo
 from npppo import check, check_cases, cli
@@ -79,7 +79,7 @@ WRONG = {
     "a missing package": ("train LunarLander-v3", r"LunarLander-v3.*pip install.*box2d"),
     "a missing module": ("train no_such_module:Env-v0", r"no_such_module"),
     "observations of no use": ("train Blackjack-v1", r"observation space is Tuple.*expected Box"),
-    "actions of no use": ("train Npppo/Dials-v0", r"action space is MultiDiscrete.*expected Box"),
+    "actions of no use": ("train Npppo/Dials-v0", r"action space is Box.*expected Discrete"),
     "a rate out of range": ("train CartPole-v1 --learning-rate -1", r"learning_rate is -1"),
     "a rate that is none": ("train CartPole-v1 --learning-rate fast", r"--learning-rate.*'fast'"),
     "a rate that is nan": ("train CartPole-v1 --learning-rate nan", r"learning_rate is nan"),
@@ -158,7 +158,7 @@ WRONG = {
 
 class Dials(gymnasium.Env):
     observation_space = Box(-1, 1, (2,))
-    action_space = MultiDiscrete([3, 3])
+    action_space = Box(0, 5, (2,), np.int64)
 
 
 @pytest.fixture
@@ -464,16 +464,19 @@ def test_every_hyperparameters_help_says_what_it_is_otherwise(capsys):
     call("train", "--help")
     output = " ".join(capsys.readouterr().out.split())
     for said in [
-        "environment steps in all (default: 1,000,000, CartPole-v1: 100,000)",
-        "Adam's step size (default: 0.0003, CartPole-v1: 0.004)",
-        "(default: none, CartPole-v1: 0.0)",
+        "environment steps in all (default: 1,000,000, CartPole-v1, PPO: 100,000)",
+        "the optimiser's step size (REINFORCE: 0.003, A2C: 0.0007, TRPO: 0.001, PPO: 0.0003, "
+        "CartPole-v1, PPO: 0.004)",
+        "(default: none, CartPole-v1, PPO: 0.0)",
         "widths of the hidden layers (default: 64 64)",
-        "normalise the advantages of each minibatch (default: yes)",
-        "one set of hidden layers for policy and value function (default: no)",
+        "normalise the advantages of each minibatch (A2C: no, TRPO: yes, PPO: yes)",
+        "the ratio is clipped to 1 ± this (PPO: 0.2)",
     ]:
         assert said in output
     given = output[output.index("hyperparameters:") :]
-    assert given.count("(default: ") == len(PPOConfig.__annotations__)
+    for kind in learner.ALGORITHMS.values():
+        for made in fields(kind.algorithm.config):
+            assert f"--{made.name.replace('_', '-')} " in given.replace(",", " ")
 
 
 def test_version(capsys):
@@ -626,7 +629,10 @@ def test_options_reach_the_config(tmp_path):
         **{"max_grad_norm": 0.7, "target_kl": 0.05, "normalize_advantage": False},
         **{"net_arch": (7, 5), "activation": "relu", "shared_trunk": True},
     }
-    assert set(values) == set(PPOConfig.__annotations__)
+    values |= {"optimizer": "sgd", "objective": "penalty", "kl_coef": 0.5}
+    values |= {"learning_rate_kl": 0.02, "recompute_advantages": True}
+    others = {"clip_range_high", "clip_bound", "kl_target"}  # of other objectives
+    assert set(values) | others == set(PPOConfig.__annotations__)
     arguments = []
     for name, value in values.items():
         option = name.replace("_", "-")

@@ -9,7 +9,8 @@ import tolerances
 
 from npppo.agents.agent import Agent, Architecture
 from npppo.agents.rollout import Batch
-from npppo.algorithms.ppo import AdamState, PPOConfig, update
+from npppo.algorithms.descent import State
+from npppo.algorithms.ppo import PPOConfig, update
 
 FILE = Path(__file__).parents[1] / "examples" / "one_page.py"
 
@@ -43,6 +44,8 @@ def rollout(agent, rng, T=24, E=16):
         terminated,
         truncated,
         valid,
+        observations[1:],
+        np.zeros(E, bool),
     )
 
 
@@ -65,8 +68,8 @@ def test_its_update_gives_the_parameters_of_the_library():
         ent_coef=page.ENT_COEF,
         max_grad_norm=page.MAX_NORM,
     )
-    adam = AdamState(np.zeros_like(parameters), np.zeros_like(parameters))
-    update(agent, adam, batch, config, 1e-2, page.CLIP, np.random.default_rng(2))
+    state = State(np.zeros_like(parameters), np.zeros_like(parameters))
+    update(agent, state, batch, config, 1e-2, page.CLIP, np.random.default_rng(2))
 
     advantages = page.gae(
         batch.rewards, batch.values, batch.next_values, batch.terminated, batch.truncated

@@ -93,7 +93,7 @@ def npppo_update(rows: int) -> Callable[[], None]:
             old_log_prob,
             normalize_advantages(advantages),
             targets,
-            0.2,
+            (0.2,),
             0.5,
             0.01,
             old_values,

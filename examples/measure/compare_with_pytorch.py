@@ -29,7 +29,8 @@ import npppo
 import npppo.contract
 from npppo.agents.agent import Agent, Architecture, initial_parameters
 from npppo.agents.rollout import Batch
-from npppo.algorithms.ppo import AdamState, PPOConfig, update
+from npppo.algorithms.descent import State
+from npppo.algorithms.ppo import PPOConfig, update
 
 try:
     import torch
@@ -612,6 +613,8 @@ def make_batch(agent: Agent, rng: np.random.Generator) -> Batch:
         rng.random((T, E)) < 0.05,
         np.zeros((T, E), bool),
         np.ones((T, E), bool),
+        observations[1:],
+        np.zeros(E, bool),
     )
 
 
@@ -695,8 +698,8 @@ def compare_iteration(rng: np.random.Generator) -> bool:
         vf_coef=VF_COEF,
         max_grad_norm=MAX_NORM,
     )
-    adam = AdamState(np.zeros_like(start), np.zeros_like(start))
-    stats = update(agent, adam, batch, config, LR, CLIP, GivenOrders(orders))
+    state = State(np.zeros_like(start), np.zeros_like(start))
+    stats = update(agent, state, batch, config, LR, CLIP, GivenOrders(orders))
 
     moved = abs(agent.parameters - start).max()
     print("\nOne PPO iteration as in CleanRL's ppo.py: 4 environments x 128 steps, 4 epochs x 4")

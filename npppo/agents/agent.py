@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
@@ -16,93 +16,51 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..formulas.categorical import (
-    categorical_evaluate,
-    categorical_evaluate_backward,
-    categorical_kl,
-    gumbel_max,
-)
-from ..formulas.gaussian import (
-    gaussian_evaluate,
-    gaussian_evaluate_backward,
-    gaussian_kl,
-    gaussian_sample,
-)
-from ..formulas.layers import ACTIVATIONS, mlp, mlp_backward, orthogonal
+from ..formulas.layers import ACTIVATIONS, mlp, mlp_backward, mlp_jvp, orthogonal
 from ..formulas.shapes import Array, Cache, Layers
-
-Distribution = tuple[Array, ...]  # what the head calls its parameters: (logits,), (mean, log_std)
-
-
-@dataclass(frozen=True)
-class Head:
-    """A family of action distributions: categorical.py's or gaussian.py's functions by one name."""
-
-    noise: Callable[[np.random.Generator, tuple[int, ...], int], Array]
-    sample: Callable[..., Array]  # (*distribution, noise) -> actions
-    mode: Callable[..., Array]  # (*distribution) -> the likeliest actions
-    evaluate: Callable[..., tuple[tuple[Array, Array], Cache]]
-    evaluate_backward: Callable[..., Any]
-    kl: Callable[..., tuple[Array, Cache]]
-
-
-HEADS = {
-    "categorical": Head(
-        noise=lambda rng, shape, size: rng.gumbel(size=(*shape, size)),  # (*shape, A)
-        sample=gumbel_max,
-        mode=lambda logits: logits.argmax(axis=1),  # (N,)
-        evaluate=categorical_evaluate,
-        evaluate_backward=lambda *args: (categorical_evaluate_backward(*args),),
-        kl=categorical_kl,
-    ),
-    "gaussian": Head(
-        noise=lambda rng, shape, size: rng.standard_normal((*shape, size)),  # (*shape, A)
-        sample=lambda mean, log_std, noise: gaussian_sample(
-            mean, log_std, noise.astype(mean.dtype)
-        ),
-        mode=lambda mean, log_std: mean.copy(),  # (N, A)
-        evaluate=gaussian_evaluate,
-        evaluate_backward=gaussian_evaluate_backward,
-        kl=gaussian_kl,
-    ),
-}
+from .heads import HEADS, Distribution, Head
 
 
 @dataclass(frozen=True)
 class Architecture:
     """What the networks look like; together with the flat vector it is the whole agent.
 
-    `actions` is A: the number of discrete actions, or of action dimensions. With `shared_trunk`
-    the hidden layers serve both the policy and the value function; without, each has its own.
+    `actions` is A: the number of discrete actions, of action dimensions, or of bits; for several
+    choices at once, the number of actions of each. With `shared_trunk` the hidden layers serve both
+    the policy and the value function; without, each has its own.
     """
 
     observation_size: int
-    actions: int
+    actions: int | tuple[int, ...]
     head: str = "categorical"
     net_arch: tuple[int, ...] = (64, 64)
     activation: str = "tanh"
     shared_trunk: bool = False
 
+    def make_head(self) -> Head:
+        """The formulas of the policy's distributions."""
+        return HEADS[self.head](self.actions)
+
     def layers(self) -> dict[str, list[tuple[int, int]]]:
         """The shape (D, M) of each weight matrix, part by part in the order of the flat vector."""
         hidden = [self.observation_size, *self.net_arch]
+        outputs = self.make_head().outputs
         if self.shared_trunk:
             return {
                 "trunk": list(pairwise(hidden)),
-                "policy": [(hidden[-1], self.actions)],
+                "policy": [(hidden[-1], outputs)],
                 "value": [(hidden[-1], 1)],
             }
         return {
             "trunk": [],
-            "policy": list(pairwise([*hidden, self.actions])),
+            "policy": list(pairwise([*hidden, outputs])),
             "value": list(pairwise([*hidden, 1])),
         }
 
     def size(self) -> int:
         """The number of parameters."""
         shapes = [shape for part in self.layers().values() for shape in part]
-        log_std = self.actions if self.head == "gaussian" else 0
-        return sum(D * M + M for D, M in shapes) + log_std
+        return sum(D * M + M for D, M in shapes) + self.make_head().own
 
 
 def initial_parameters(
@@ -120,8 +78,7 @@ def initial_parameters(
             gains[-1] = {"policy": 0.01, "value": 1.0}[part]
         for shape, gain in zip(shapes, gains, strict=True):
             pieces += [orthogonal(rng, shape, gain).ravel(), np.zeros(shape[1])]
-    if architecture.head == "gaussian":
-        pieces.append(np.zeros(architecture.actions))
+    pieces.append(np.zeros(architecture.make_head().own))
     return np.concatenate(pieces).astype(dtype)
 
 
@@ -151,11 +108,11 @@ class Agent:
             )
         self.architecture = architecture
         self._parameters = parameters  # (P,)
-        self.head = HEADS[architecture.head]
+        self.head = architecture.make_head()
         self._activation = ACTIVATIONS[architecture.activation]
         parts, used = _views(parameters, architecture.layers())
         self.trunk, self.policy_layers, self.value_layers = parts.values()
-        self._extra = (parameters[used:],) if architecture.head == "gaussian" else ()  # log_std
+        self._own = (parameters[used:],) if self.head.own else ()  # a Gaussian's log_std (A,)
 
     @property
     def parameters(self) -> Array:
@@ -173,53 +130,93 @@ class Agent:
     def __copy__(self) -> Agent:
         return copy.deepcopy(self)
 
-    def policy(self, observations: Array) -> Distribution:
-        """The action distributions of the observations (N, D): `(logits,)` or `(mean, log_std)`."""
+    def policy(self, observations: Array, mask: Array | None = None) -> Distribution:
+        """The action distributions of the observations (N, D): `(logits,)` or `(mean, log_std)`.
+
+        Where the `mask`, if there is one, (N, A) bool, is False, the logit is -inf: the action is
+        never drawn, and neither its logit nor what made it has a gradient.
+        """
         features, _ = self._features(observations)
         out, _ = mlp(features, self.policy_layers, self.architecture.activation)  # (N, A)
-        return (out, *self._extra)
+        return self._distribution(out, mask)
+
+    def _distribution(self, out: Array, mask: Array | None) -> Distribution:
+        if mask is not None:
+            out = np.where(mask, out, out.dtype.type(-np.inf))  # (N, A)
+        return (out, *self._own)
 
     def values(self, observations: Array) -> Array:
         """V(s) of the observations (N, D): (N,)."""
-        features, _ = self._features(observations)
-        values, _ = mlp(features, self.value_layers, self.architecture.activation)  # (N, 1)
-        return values[:, 0]
+        return self.value_forward(observations)[0]
+
+    def value_forward(self, observations: Array) -> tuple[Array, Cache]:
+        """`values`, for their backward."""
+        features, trunk_cache = self._features(observations)  # (N, D) or (N, width)
+        values, cache = mlp(features, self.value_layers, self.architecture.activation)  # (N, 1)
+        return values[:, 0], (trunk_cache, cache)
+
+    def value_backward(self, dvalues: Array, cache: Cache) -> Array:
+        """Gradient (P,) from that of the values; 0 for the policy's part."""
+        trunk_cache, value_cache = cache
+        # forward: values = value(features)
+        dfeatures, value_grads = mlp_backward(dvalues[:, None], value_cache)
+        trunk_grads = self._features_backward(dfeatures, trunk_cache)
+        no_own = [np.zeros_like(array) for array in self._own]
+        return _flat(trunk_grads, _zeros(self.policy_layers), value_grads, no_own)
 
     def evaluate(
-        self, observations: Array, actions: Array
+        self, observations: Array, actions: Array, mask: Array | None = None
     ) -> tuple[tuple[Array, Array, Array], AgentCache]:
         """Log-probabilities of the actions (N,), entropies (N,) or (), and values (N,)."""
         activation = self.architecture.activation
         features, trunk_cache = self._features(observations)  # (N, D) or (N, width)
         out, policy_cache = mlp(features, self.policy_layers, activation)  # (N, A)
         values, value_cache = mlp(features, self.value_layers, activation)  # (N, 1)
-        distribution = (out, *self._extra)
+        distribution = self._distribution(out, mask)
         (log_prob, entropy), head_cache = self.head.evaluate(*distribution, actions)
         cache = AgentCache(distribution, head_cache, trunk_cache, policy_cache, value_cache)
         return (log_prob, entropy, values[:, 0]), cache
 
     def backward(
-        self, dlog_prob: Array, dentropy: Array, dvalues: Array, cache: AgentCache
+        self,
+        dlog_prob: Array,
+        dentropy: Array,
+        dvalues: Array,
+        cache: AgentCache,
+        dmore: Distribution | None = None,
     ) -> Array:
-        """Gradient with respect to `parameters`, (P,), from those of `evaluate`'s results."""
-        # forward: log_prob, entropy = head(out, log_std)
-        dout, *dextra = self.head.evaluate_backward(dlog_prob, dentropy, cache.head_cache)
+        """Gradient with respect to `parameters`, (P,), from those of `evaluate`'s results.
+
+        `dmore` are further gradients with respect to the distribution, as of a KL divergence.
+        """
+        # forward: log_prob, entropy = head(distribution)
+        ddistribution = self.head.evaluate_backward(dlog_prob, dentropy, cache.head_cache)
+        if dmore is not None:
+            ddistribution = tuple(a + b for a, b in zip(ddistribution, dmore, strict=True))
+        dout, *down = ddistribution
         # forward: out = policy(features), values = value(features)
-        trunk_grads: Layers = []
-        if self.trunk:
-            # forward: features = act(trunk(observations)); both heads read them
-            dfeatures_policy, policy_grads = mlp_backward(dout, cache.policy_cache)
-            dfeatures_value, value_grads = mlp_backward(dvalues[:, None], cache.value_cache)
-            body_cache, act_cache = cache.trunk_cache
-            _, act_backward = self._activation
-            dbody = act_backward(dfeatures_policy + dfeatures_value, act_cache)  # (N, width)
-            _, trunk_grads = mlp_backward(dbody, body_cache)
-        else:
-            # the features are the observations, whose gradient nobody needs
-            _, policy_grads = mlp_backward(dout, cache.policy_cache)
-            _, value_grads = mlp_backward(dvalues[:, None], cache.value_cache)
-        layers = [*trunk_grads, *policy_grads, *value_grads]
-        return np.concatenate([*chain.from_iterable(layers), *dextra], axis=None)  # (P,)
+        dfeatures_policy, policy_grads = mlp_backward(dout, cache.policy_cache)
+        dfeatures_value, value_grads = mlp_backward(dvalues[:, None], cache.value_cache)
+        # both read the features
+        dfeatures = dfeatures_policy + dfeatures_value  # (N, D) or (N, width)
+        trunk_grads = self._features_backward(dfeatures, cache.trunk_cache)
+        return _flat(trunk_grads, policy_grads, value_grads, down)
+
+    def policy_backward(self, ddistribution: Distribution, cache: AgentCache) -> Array:
+        """Gradient (P,) from that of the distribution; 0 for the value function's part."""
+        dout, *down = ddistribution
+        # forward: out = policy(features)
+        dfeatures, policy_grads = mlp_backward(dout, cache.policy_cache)
+        trunk_grads = self._features_backward(dfeatures, cache.trunk_cache)
+        return _flat(trunk_grads, policy_grads, _zeros(self.value_layers), down)
+
+    def policy_jvp(self, observations: Array, direction: Array) -> Distribution:
+        """How the distributions change as the parameters move along `direction`, (P,)."""
+        parts, used = _views(direction, self.architecture.layers())
+        layers = [*self.trunk, *self.policy_layers]
+        directions = [*parts["trunk"], *parts["policy"]]
+        out = mlp_jvp(observations, layers, directions, self.architecture.activation)  # (N, A)
+        return (out, direction[used:]) if self._own else (out,)
 
     def _features(self, observations: Array) -> tuple[Array, Any]:
         if not self.trunk:
@@ -228,6 +225,25 @@ class Agent:
         body, body_cache = mlp(observations, self.trunk, self.architecture.activation)
         features, act_cache = act(body)  # (N, width)
         return features, (body_cache, act_cache)
+
+    def _features_backward(self, dfeatures: Array, trunk_cache: Any) -> Layers:
+        if not self.trunk:  # the features are the observations, whose gradient nobody needs
+            return []
+        # forward: features = act(trunk(observations))
+        body_cache, act_cache = trunk_cache
+        _, act_backward = self._activation
+        dbody = act_backward(dfeatures, act_cache)  # (N, width)
+        _, trunk_grads = mlp_backward(dbody, body_cache)
+        return trunk_grads
+
+
+def _flat(trunk: Layers, policy: Layers, value: Layers, own: Iterable[Array]) -> Array:
+    """All gradients in the order of the flat vector: (P,)."""
+    return np.concatenate([*chain(*trunk, *policy, *value), *own], axis=None)
+
+
+def _zeros(layers: Layers) -> Layers:
+    return [(np.zeros_like(W), np.zeros_like(b)) for W, b in layers]
 
 
 def _views(

@@ -18,7 +18,7 @@ import copy
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formulas.shapes import Array
-from .agent import Agent, Distribution
+from .agent import Agent
+from .heads import Distribution
 from .spaces import Spaces
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class Batch:
     terminated: Array  # (T, E) bool
     truncated: Array  # (T, E) bool
     valid: Array  # (T, E) bool: the row is a transition
+    next_observations: Array  # (T, E, D): of the true successors
+    continues: Array  # (E,) bool: the first row goes on with the episode of the batch before
+    masks: Array | None = None  # (T, E, A) bool: the actions that were allowed, where some were not
 
 
 def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> str:
@@ -99,6 +103,7 @@ class Steps:
     truncated: Array  # (T, E) bool
     finals: Array  # (K, D)
     finals_at: tuple[list[int], list[int]]  # t and e of each final observation
+    masks: Array | None  # (T+1, E, A) bool
 
     def checksums(self, before: Array) -> Array:
         """Those `before`, carried on over the observations, the rewards and the ends: (3,)."""
@@ -121,6 +126,16 @@ def _crc(arrays: Sequence[Array], crc: int = 0) -> int:
     return crc
 
 
+def valued(agent: Agent, batch: Batch) -> Batch:
+    """The batch with the values that the agent's value function gives by now."""
+    T, E, D = batch.observations.shape
+    values, next_values = (
+        agent.values(observations.reshape(T * E, D)).reshape(T, E)
+        for observations in (batch.observations, batch.next_observations)
+    )
+    return replace(batch, values=values, next_values=next_values)
+
+
 class Player:
     """Steps a vector environment with an agent, across episode and batch boundaries.
 
@@ -136,6 +151,7 @@ class Player:
         self.in_place = True  # the environment is where the actions since the reset led
         self.episodes: list[tuple[float, int]] = []  # (return, length) of each finished one
         self._observations = np.zeros((env.num_envs, self.spaces.observation_size))  # (E, D)
+        self._mask: Array | None = None  # (E, A): what is allowed next, where not everything is
         self._ended = np.zeros(env.num_envs, bool)  # (E,): the next row is no transition
         self._returns = np.zeros(env.num_envs)  # (E,) of the episodes in flight
         self._lengths = np.zeros(env.num_envs, np.int64)  # (E,)
@@ -153,23 +169,24 @@ class Player:
     def reset(self, seed: int) -> None:
         """Start new episodes everywhere; those in flight are dropped."""
         self.episodes.clear()
-        self._observations, self._checksums = self._reset(seed)
+        self._observations, self._mask, self._checksums = self._reset(seed)
         self._ended = np.zeros_like(self._ended)
         self._returns = np.zeros_like(self._returns)
         self._lengths = np.zeros_like(self._lengths)
         self._seed, self._actions = seed, []
         self.in_place = True
 
-    def _reset(self, seed: int) -> tuple[Array, Array]:
-        """The first observations (E, D), and the checksums to begin with."""
+    def _reset(self, seed: int) -> tuple[Array, Array | None, Array]:
+        """The first observations (E, D) and masks, and the checksums to begin with."""
         with _explained(self.spaces):
-            observations, _ = self.env.reset(seed=seed)
+            observations, info = self.env.reset(seed=seed)
             encoded = self.spaces.encode(observations)  # (E, D)
         if len(encoded) != self.env.num_envs:
             raise ValueError(
                 f"reset gave {len(encoded)} observations, expected {self.env.num_envs}"
             )
-        return encoded, np.array([_crc([encoded]), 0, 0], np.int64)
+        mask = self.spaces.mask(info, np.zeros(self.env.num_envs, bool))
+        return encoded, mask, np.array([_crc([encoded]), 0, 0], np.int64)
 
     def play(self, agent: Agent, steps: int, rng: np.random.Generator) -> Batch:
         """T = `steps` steps with actions drawn from the agent's policy.
@@ -179,21 +196,22 @@ class Player:
         if differs := self.catch_up():
             raise RuntimeError(does_not_repeat(differs))
         self.in_place = False  # until the batch is whole: it may be interrupted
+        continues = self._lengths > 0  # (E,)
         T, E = steps, self.env.num_envs
         dtype = agent.parameters.dtype
-        noise = agent.head.noise(rng, (T, E), self.spaces.actions)  # (T, E, A)
-        out = np.empty((T, E, self.spaces.actions), dtype)  # (T, E, A) logits or means
+        noise = agent.head.noise(rng, (T, E))  # (T, E, A)
+        out = np.empty((T, E, agent.head.outputs), dtype)  # (T, E, A) logits or means
         actions: list[Array] = []
         distribution: Distribution = ()
 
-        def act(t: int, observations: Array) -> Array:
+        def act(t: int, observations: Array, mask: Array | None) -> Array:
             nonlocal distribution
-            distribution = agent.policy(observations)  # (E, A) logits or means, ...
+            distribution = agent.policy(observations, mask)  # (E, A) logits or means, ...
             out[t] = distribution[0]
             actions.append(agent.head.sample(*distribution, noise[t]))  # (E,) or (E, A)
             return actions[t]
 
-        played = self._step(self._observations.astype(dtype), T, act)
+        played = self._step(self._observations.astype(dtype), self._mask, T, act)
         observations = played.observations  # (T+1, E, D)
         rewards = played.rewards.astype(dtype)  # (T, E)
         ended = played.terminated | played.truncated  # (T, E)
@@ -207,10 +225,12 @@ class Player:
 
         values = agent.values(observations.reshape((T + 1) * E, -1)).reshape(T + 1, E)  # (T+1, E)
         next_values = values[1:].copy()  # (T, E)
+        next_observations = observations[1:].copy()  # (T, E, D)
         if len(played.finals):
             for e, final in zip(played.finals_at[1], played.finals, strict=True):
                 expect_finite("observation", final[None], [e])
             next_values[played.finals_at] = agent.values(played.finals)  # (K,)
+            next_observations[played.finals_at] = played.finals
 
         extra = distribution[1:]  # a Gaussian's log_std (A,)
         taken = np.array(actions)  # (T, E) or (T, E, A)
@@ -220,6 +240,7 @@ class Player:
 
         self._count_episodes(played.rewards, ended, valid)
         self._observations = observations[T]
+        self._mask = None if played.masks is None else played.masks[T]
         self._ended = ended[-1] & (not self.same_step)
         self._actions.append(self._compact(taken))
         self._checksums = played.checksums(self._checksums)
@@ -235,9 +256,18 @@ class Player:
             played.terminated,
             played.truncated,
             valid,
+            next_observations,
+            continues,
+            None if played.masks is None else played.masks[:T],
         )
 
-    def _step(self, first: Array, steps: int, act: Callable[[int, Array], Array]) -> Steps:
+    def _step(
+        self,
+        first: Array,
+        mask: Array | None,
+        steps: int,
+        act: Callable[[int, Array, Array | None], Array],
+    ) -> Steps:
         """T = `steps` steps from the observations `first`, (E, D), with the actions of `act`."""
         T, (E, D), dtype = steps, first.shape, first.dtype
         observations = np.empty((T + 1, E, D), dtype)  # (T+1, E, D)
@@ -246,10 +276,11 @@ class Player:
         truncated = np.empty((T, E), bool)
         finals: list[Array] = []
         finals_at: tuple[list[int], list[int]] = ([], [])
+        masks = [mask]
         observations[0] = first
         with _explained(self.spaces):
             for t in range(T):
-                action = self.spaces.decode(act(t, observations[t]))
+                action = self.spaces.decode(act(t, observations[t], mask))
                 following, reward, term, trunc, info = self.env.step(action)
                 encoded = self.spaces.encode(following)  # (E, D)
                 try:
@@ -263,6 +294,16 @@ class Player:
                         f"a step gave {len(encoded)} observations, and rewards, terminated and "
                         f"truncated of shapes {shapes}, expected {E} and three times ({E},)"
                     ) from error
+                if mask is not None:
+                    # in SAME_STEP mode what comes back belongs to the new episode already
+                    over = (terminated[t] | truncated[t]) & (not self.same_step)  # (E,)
+                    mask = self.spaces.mask(info, over)  # (E, A)
+                    if mask is None:
+                        raise ValueError(
+                            "the info of a step holds no 'action_mask', expected one as in the "
+                            "info of the reset"
+                        )
+                    masks.append(mask)
                 if self.same_step:
                     for e in np.flatnonzero(terminated[t] | truncated[t]).tolist():
                         final = self._final_observation(info, e)  # (D,)
@@ -276,6 +317,7 @@ class Player:
             truncated,
             np.array(finals, dtype).reshape(-1, D),
             finals_at,
+            None if mask is None else np.array(masks),  # (T+1, E, A)
         )
 
     def _final_observation(self, info: Any, e: int) -> Array:
@@ -292,7 +334,8 @@ class Player:
         """Discrete actions in the smallest integer type, for the replay."""
         if self.spaces.head == "gaussian":
             return actions
-        return actions.astype(np.min_scalar_type(self.spaces.actions - 1))
+        largest = 1 if self.spaces.head == "bernoulli" else int(np.max(self.spaces.actions)) - 1
+        return actions.astype(np.min_scalar_type(largest))
 
     def _count_episodes(self, rewards: Array, ended: Array, valid: Array) -> None:
         """Add the finished episodes of a batch to `episodes` and carry on those in flight."""
@@ -310,8 +353,7 @@ class Player:
 
     def state(self) -> dict[str, Array]:
         """Where the episodes in flight are, and what led there."""
-        E, A = self.env.num_envs, self.spaces.actions
-        none = np.zeros((0, E, A) if self.spaces.head == "gaussian" else (0, E), np.uint8)
+        none = np.zeros((0, self.env.num_envs, *self.spaces.action_shape), np.uint8)
         return {
             "observations": self._observations,
             "ended": self._ended,
@@ -348,11 +390,13 @@ class Player:
         """
         if self.in_place or self._seed < 0:
             return []
-        observations, checksums = self._reset(self._seed)
+        observations, mask, checksums = self._reset(self._seed)
         observations = observations.astype(self._observations.dtype)
         for actions in self._actions:
-            played = self._step(observations, len(actions), partial(_again, actions))
+            played = self._step(observations, mask, len(actions), partial(_again, actions))
             observations, checksums = played.observations[-1], played.checksums(checksums)
+            mask = None if played.masks is None else played.masks[-1]
+        self._mask = mask
         differs = [
             name
             for name, repeated, once in zip(CHECKED, checksums, self._checksums, strict=True)
@@ -362,7 +406,7 @@ class Player:
         return differs
 
 
-def _again(actions: Array, t: int, observations: Array) -> Array:
+def _again(actions: Array, t: int, observations: Array, mask: Array | None) -> Array:
     action: Array = actions[t]  # (E, ...)
     return action
 

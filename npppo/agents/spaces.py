@@ -13,45 +13,40 @@ class Spaces:
     """How an environment's observations and actions become the agent's arrays and back.
 
     Observations: a Box is flattened, and where it holds whole numbers between bounds, as images
-    do, scaled to [0, 1] by them; a Discrete is one-hot. Actions: a Discrete is counted from 0; a
-    Box is clipped to its bounds on the way to the environment, while the batch keeps the action
-    that was drawn, because that is the one whose log-probability is known.
+    do, scaled to [0, 1] by them; a Discrete is one-hot. Actions: a Discrete and each entry of a
+    MultiDiscrete are counted from 0; a MultiBinary is bits; a Box is clipped to its bounds on the
+    way to the environment, while the batch keeps the action that was drawn, because that is the one
+    whose log-probability is known.
     """
 
     def __init__(self, observation: Any, action: Any) -> None:
         from gymnasium.spaces import Box, Discrete
 
-        for name, space in (("observation", observation), ("action", action)):
-            if not isinstance(space, (Box, Discrete)):
-                raise ValueError(
-                    f"the {name} space is {space}, which npppo does not support; "
-                    "expected Box or Discrete"
-                )
-        if isinstance(action, Box) and not np.issubdtype(action.dtype, np.floating):
+        one_hot, box = isinstance(observation, Discrete), isinstance(observation, Box)
+        if not one_hot and not box:
             raise ValueError(
-                f"the action space is {action}, expected Discrete or a Box of floating numbers"
+                f"the observation space is {observation}, which npppo does not support; "
+                "expected Box or Discrete"
             )
-        self.observation, self.action = observation, action
-        self._shape = tuple(observation.shape)
-        self._one_hot = isinstance(observation, Discrete)
+        self.observation = observation
+        self.action = action
+        self._shape = tuple(self.observation.shape)
+        self._one_hot = one_hot
         self._scaled = (
-            isinstance(observation, Box)
-            and np.issubdtype(observation.dtype, np.integer)
-            and observation.is_bounded()
+            box and np.issubdtype(observation.dtype, np.integer) and observation.is_bounded()
         )
         if self._scaled:
             low, high = (
-                bound.ravel().astype(np.float64) for bound in (observation.low, observation.high)
+                bound.ravel().astype(np.float64)
+                for bound in (self.observation.low, self.observation.high)
             )
             self._low, self._span = low, np.maximum(high - low, 1)  # (D,)
-        self.head = "categorical" if isinstance(action, Discrete) else "gaussian"
-        self._start = int(action.start) if isinstance(action, Discrete) else 0
         self.observation_size = (
-            int(observation.n) if self._one_hot else int(np.prod(observation.shape))
+            int(self.observation.n) if self._one_hot else int(np.prod(self.observation.shape))
         )
-        self.actions = (
-            int(action.n) if self.head == "categorical" else int(np.prod(action.shape))
-        )  # A
+        self.head, self.actions, start = _actions_of(action)
+        self._start = start if np.any(start) else None
+        self.action_shape = () if self.head == "categorical" else (np.size(action.sample()),)
 
     def encode(self, observations: Any) -> Array:
         """Observations (N, ...) as the agent reads them: (N, D)."""
@@ -81,19 +76,97 @@ class Spaces:
         """The agent's actions (E,) or (E, A) as the environment takes them."""
         if self.head == "categorical":
             counted = actions.astype(np.int64, copy=False)  # (E,)
-            return counted + self._start if self._start else counted
+            return counted if self._start is None else counted + self._start
         shaped = actions.reshape(len(actions), *self.action.shape)  # (E, ...)
-        return shaped.clip(self.action.low, self.action.high).astype(self.action.dtype)
+        if self.head == "gaussian":
+            shaped = shaped.clip(self.action.low, self.action.high)
+        elif self._start is not None:
+            shaped = shaped + self._start
+        return shaped.astype(self.action.dtype, copy=False)
+
+    def mask(self, info: dict[str, Any], ended: Array) -> Array | None:
+        """The actions allowed by `info["action_mask"]`, (E, A) bool; None where there is no mask.
+
+        For several choices at once a mask is one for each, side by side: (E, ΣA). Where an episode
+        has `ended`, (E,) bool, no action is chosen, and everything is allowed.
+        """
+        masks = info.get("action_mask")
+        if masks is None:
+            return None
+        if self.head not in ("categorical", "multi_categorical"):
+            raise ValueError(
+                f"info holds an 'action_mask', but the action space is {self.action}; expected "
+                "Discrete or MultiDiscrete"
+            )
+        size = int(np.sum(self.actions))
+        allowed = np.ones((len(ended), size), bool)  # (E, A)
+        for e in np.flatnonzero(~ended).tolist():
+            allowed[e] = self._one_mask(masks[e], e)
+        return allowed
+
+    def _one_mask(self, mask: Any, e: int) -> Array:
+        sizes = [self.actions] if isinstance(self.actions, int) else list(self.actions)
+        parts = mask if isinstance(mask, tuple) else (mask,)
+        shapes = [np.shape(part) for part in parts]
+        expected = [(size,) for size in sizes]
+        if shapes != expected:
+            raise ValueError(
+                f"the action mask of environment {e} has shape {_one_or_all(shapes)}, "
+                f"expected {_one_or_all(expected)}"
+            )
+        arrays = [np.asarray(part) for part in parts]
+        for array in arrays:
+            if array.dtype.kind not in "biu" or not np.isin(array, (0, 1)).all():
+                raise ValueError(
+                    f"the action mask of environment {e} is {array.tolist()} of dtype "
+                    f"{array.dtype}, expected bool or whole numbers 0 and 1"
+                )
+            if not array.any():
+                raise ValueError(
+                    f"the action mask of environment {e} is {array.tolist()}, "
+                    "expected at least one action that is allowed"
+                )
+        return np.concatenate(arrays).astype(bool)  # (A,)
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """Everything that distinguishes these spaces from others, exactly, as JSON can hold it."""
         return {"observation": _describe(self.observation), "action": _describe(self.action)}
 
 
+def _actions_of(space: Any) -> tuple[str, int | tuple[int, ...], Any]:
+    """The head for an action space, how many actions it has, and what the first is called."""
+    from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
+
+    if isinstance(space, Discrete):
+        return "categorical", int(space.n), int(space.start)
+    if isinstance(space, MultiDiscrete):
+        sizes = tuple(space.nvec.ravel().tolist())
+        if not sizes:
+            raise ValueError(f"the action space is {space}, expected at least one choice")
+        return "multi_categorical", sizes, space.start
+    if isinstance(space, MultiBinary):
+        return "bernoulli", int(np.prod(space.shape)), 0
+    if isinstance(space, Box) and np.issubdtype(space.dtype, np.floating):
+        return "gaussian", int(np.prod(space.shape)), 0
+    raise ValueError(
+        f"the action space is {space}, which npppo does not support; expected Discrete, "
+        "MultiDiscrete, MultiBinary or a Box of floating numbers"
+    )
+
+
+def _one_or_all(shapes: list[Any]) -> Any:
+    return shapes[0] if len(shapes) == 1 else tuple(shapes)
+
+
 def _describe(space: Any) -> dict[str, Any]:
-    if not hasattr(space, "low"):
-        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
-    kind = {"type": "Box", "dtype": str(space.dtype), "shape": list(space.shape)}
+    kind: dict[str, Any] = {"type": type(space).__name__}
+    if kind["type"] == "Discrete":
+        return {**kind, "n": int(space.n), "start": int(space.start)}
+    if kind["type"] == "MultiDiscrete":
+        return {**kind, "n": space.nvec.tolist(), "start": space.start.tolist()}
+    if kind["type"] == "MultiBinary":
+        return {**kind, "shape": list(space.shape)}
+    kind |= {"dtype": str(space.dtype), "shape": list(space.shape)}
     bounds = {"low": space.low, "high": space.high}
     return {**kind, **{name: _short(bound).tolist() for name, bound in bounds.items()}}
 

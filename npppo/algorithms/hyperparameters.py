@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import Field, field, fields
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import numpy as np
 from ..formulas.layers import ACTIVATIONS
 from ..formulas.optimizers import linear_schedule
 
+OPTIMIZERS = ("adam", "rmsprop", "sgd")
 KINDS: dict[str, tuple[type, ...]] = {  # by the name of a field's type
     "float": (int, float),
     "int": (int,),
@@ -31,7 +32,13 @@ def rule(holds: Callable[[Any], bool], expected: str) -> Callable[[Any, str], An
     return hyperparameter
 
 
+def one_of(names: Iterable[str]) -> Callable[[Any, str], Any]:
+    """What makes a field that is one of `names`."""
+    return rule(lambda x: x in names, f"one of {', '.join(names)}")
+
+
 above_0 = rule(lambda x: 0 < x < math.inf, "a number above 0")
+above_1 = rule(lambda x: 1 < x < math.inf, "a number above 1")
 from_0_on = rule(lambda x: 0 <= x < math.inf, "a number from 0 on")
 from_0_to_1 = rule(lambda x: 0 <= x <= 1, "a number from 0 to 1")
 whole = rule(lambda x: x >= 1, "a whole number from 1 on")
@@ -39,7 +46,8 @@ widths = rule(
     lambda x: all(isinstance(width, int) and width >= 1 for width in x),
     "widths, whole numbers from 1 on",
 )
-name_of_activation = rule(lambda x: x in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
+name_of_optimizer = one_of(OPTIMIZERS)
+name_of_activation = one_of(ACTIVATIONS)
 yes_or_no = rule(lambda x: True, "True or False")
 
 
@@ -51,11 +59,13 @@ class Config:
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    optimizer: str
+    max_grad_norm: float
     n_envs: int
     n_steps: int
     net_arch: tuple[int, ...]
     activation: str
-    shared_trunk: bool
+    shared_trunk: bool = False
 
     def __post_init__(self) -> None:
         for made in fields(self):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from ..agents.agent import Agent, Distribution
-from ..agents.rollout import Batch
+from ..agents.agent import Agent
+from ..agents.rollout import Batch, valued
 from ..formulas.losses import (
     approx_kl,
     clip_fraction,
@@ -17,22 +16,31 @@ from ..formulas.losses import (
     ppo_objective,
     ppo_objective_backward,
 )
-from ..formulas.optimizers import adam_step, clip_grad_norm
-from ..formulas.returns import gae, normalize_advantages
-from ..formulas.shapes import Array
-from ..formulas.surrogates import importance_ratio
+from ..formulas.returns import normalize_advantages
+from ..formulas.surrogates import OBJECTIVES, importance_ratio
+from .batches import Rows, minibatches, rows_of
+from .descent import State, descend, expect_finite, expect_finite_parameters
 from .hyperparameters import (
     Config,
     above_0,
+    above_1,
     from_0_on,
     from_0_to_1,
     name_of_activation,
+    name_of_optimizer,
+    one_of,
     whole,
     widths,
     yes_or_no,
 )
 
-ADAM_EPS = 1e-5  # not Adam's usual 1e-8 (Huang et al. 2022, detail 3)
+OPTIONS = {  # that only some objectives have
+    "clip_range_high clip_bound": ("dual_clip",),
+    "kl_coef": ("penalty", "adaptive_penalty"),
+    "kl_target": ("adaptive_penalty",),
+}
+KL_TARGET = 0.01
+LEARNING_RATES = (1e-5, 1e-2)
 KL_STOP = 1.5  # the KL stop allows this multiple of target_kl (Spinning Up; Stable-Baselines3)
 
 
@@ -44,7 +52,8 @@ class PPOConfig(Config):
     `clip_range` arrive at the end of the training; None keeps them constant.
     """
 
-    learning_rate: float = above_0(3e-4, "Adam's step size")
+    optimizer: str = name_of_optimizer("adam", "adam, rmsprop or sgd")
+    learning_rate: float = above_0(3e-4, "the optimiser's step size")
     learning_rate_end: float | None = from_0_on(
         None, "where the learning rate arrives, linearly, at the end"
     )
@@ -54,9 +63,22 @@ class PPOConfig(Config):
     n_epochs: int = whole(10, "passes over the data of an update")
     gamma: float = from_0_to_1(0.99, "discount factor γ")
     gae_lambda: float = from_0_to_1(0.95, "λ of generalized advantage estimation")
+    objective: str = one_of(OBJECTIVES)("clip", f"{', '.join(OBJECTIVES)}")
     clip_range: float = above_0(0.2, "the ratio is clipped to 1 ± this")
     clip_range_end: float | None = from_0_on(
         None, "where the clip range arrives, linearly, at the end"
+    )
+    clip_range_high: float | None = above_0(
+        None, "dual_clip: 1 + this is the upper limit, 1 - clip_range the lower (without: the same)"
+    )
+    clip_bound: float | None = above_1(
+        None, "dual_clip: where the advantage is negative, the ratio counts up to this (without: ∞)"
+    )
+    kl_coef: float | None = from_0_on(
+        None, "penalty: weight of the mean KL divergence; adaptive_penalty: its start (1 without)"
+    )
+    kl_target: float | None = above_0(
+        None, "adaptive_penalty: the KL divergence to arrive at in an update (0.01 without)"
     )
     clip_range_vf: float | None = above_0(
         None, "clip the value loss at ± this (not clipped without)"
@@ -67,7 +89,11 @@ class PPOConfig(Config):
     target_kl: float | None = above_0(
         None, "end an update when the KL divergence exceeds 1.5 times this"
     )
+    learning_rate_kl: float | None = above_0(
+        None, "adapt the learning rate so that an update's KL divergence is about this"
+    )
     normalize_advantage: bool = yes_or_no(True, "normalise the advantages of each minibatch")
+    recompute_advantages: bool = yes_or_no(False, "compute the advantages anew for each epoch")
     net_arch: tuple[int, ...] = widths((64, 64), "widths of the hidden layers")
     activation: str = name_of_activation("tanh", "tanh or relu")
     shared_trunk: bool = yes_or_no(False, "one set of hidden layers for policy and value function")
@@ -84,159 +110,140 @@ class PPOConfig(Config):
                 "batch_size is 1, expected 2 or more (or normalize_advantage=False): the "
                 "advantage of a single row is normalised to 0, and the policy never moves"
             )
+        for names, objectives in OPTIONS.items():
+            for name in names.split():
+                if getattr(self, name) is not None and self.objective not in objectives:
+                    raise ValueError(
+                        f"{name} is {getattr(self, name)}, but the objective is "
+                        f"{self.objective!r}, expected {' or '.join(map(repr, objectives))}"
+                    )
 
-
-@dataclass
-class AdamState:
-    """Adam's moments (P,) and how many steps it has made."""
-
-    m: Array
-    v: Array
-    step: int = 0
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A batch's N valid rows, flattened, which the epochs shuffle: their order means nothing."""
-
-    observations: Array  # (N, D)
-    actions: Array  # (N,) or (N, A)
-    old_log_prob: Array  # (N,)
-    old_values: Array  # (N,)
-    advantages: Array  # (N,)
-    targets: Array  # (N,)
-    old_distribution: Distribution  # (N, A) each; a Gaussian's log_std is (A,)
-
-
-def rows_of(batch: Batch, gamma: float, gae_lambda: float) -> Rows:
-    """Advantages and value targets of a batch, and its valid rows flattened."""
-    ends = (batch.terminated, batch.truncated)
-    advantages = gae(batch.rewards, batch.values, batch.next_values, *ends, gamma, gae_lambda)
-    targets = advantages + batch.values  # (T, E)
-
-    def flat(array: Array) -> Array:  # (T, E, ...) -> (N, ...)
-        return array[batch.valid]
-
-    out, *extra = batch.distribution
-    return Rows(
-        flat(batch.observations),
-        flat(batch.actions),
-        flat(batch.log_probs),
-        flat(batch.values),
-        flat(advantages),
-        flat(targets),
-        (flat(out), *extra),
-    )
+    def limits(self, clip: float) -> tuple[float, ...]:
+        """What the objective takes beside log-probabilities and advantages."""
+        if self.objective == "dual_clip":
+            return clip, self.clip_range_high or clip, self.clip_bound or math.inf
+        return (clip,) if self.objective in ("clip", "spo") else ()
 
 
 def update(
     agent: Agent,
-    adam: AdamState,
+    state: State,
     batch: Batch,
     config: PPOConfig,
     learning_rate: float,
     clip: float,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """One PPO update of `agent` and `adam` from `batch`; returns what there is to log.
+    """One PPO update of `agent` from `batch`; returns what there is to log.
 
-    Every epoch uses every valid row exactly once, in random order, in `minibatches`. The only
-    row of a batch teaches the policy nothing: its advantage normalises to 0. The KL stop is checked
-    before a step: it ends the update when the mean KL(old ‖ new) of the minibatch is above
-    1.5 · target_kl.
+        loss = surrogate + vf_coef · value loss - ent_coef · mean entropy + kl_coef · mean KL
+
+    Every epoch uses every valid row exactly once, in random order, in minibatches. The only row of
+    a batch teaches the policy nothing: its advantage normalises to 0. The KL stop is checked before
+    a step: it ends the update when the mean KL(old ‖ new) of the minibatch is above 1.5 ·
+    target_kl.
     """
     rows = rows_of(batch, config.gamma, config.gae_lambda)
-    n = len(rows.advantages)
     log: dict[str, list[float]] = {
         "policy_loss": [],
         "value_loss": [],
         "entropy": [],
         "grad_norm": [],
     }
+    start = 1.0 if config.kl_coef is None else config.kl_coef
+    kl_coef = float(state.more.get("kl_coef", start)) if "penalty" in config.objective else 0.0
+    factor = float(state.more.get("learning_rate_factor", 1.0))
     epochs = 0
     stopped = False
     while epochs < config.n_epochs and not stopped:
-        order = rng.permutation(n)  # (N,)
-        observations = rows.observations.take(order, axis=0)  # (N, D)
-        actions = rows.actions.take(order, axis=0)  # (N,) or (N, A)
-        old_log_prob = rows.old_log_prob.take(order)  # (N,)
-        old_values = rows.old_values.take(order)  # (N,)
-        advantages = rows.advantages.take(order)  # (N,)
-        targets = rows.targets.take(order)  # (N,)
-
-        for part in minibatches(n, config):
-            (log_prob, entropy, values), cache = agent.evaluate(observations[part], actions[part])
-            if config.target_kl is not None:
-                out, *extra = rows.old_distribution
-                kl, _ = agent.head.kl(out[order[part]], *extra, *cache.distribution)  # (N,)
-                stopped = kl.mean() > KL_STOP * config.target_kl
-                if stopped:
+        if epochs and config.recompute_advantages:
+            rows = rows_of(valued(agent, batch), config.gamma, config.gae_lambda)
+        shuffled = rows.chosen(rng.permutation(len(rows)))
+        # a single row's advantage is normalised to 0
+        for part in minibatches(len(rows), config.batch_size, not config.normalize_advantage):
+            some = shuffled.chosen(part)
+            evaluated, cache = agent.evaluate(some.observations, some.actions, some.masks)
+            log_prob, entropy, values = evaluated  # (N,) each; a Gaussian's entropy is ()
+            if config.target_kl is not None or kl_coef:
+                kl, kl_cache = agent.head.kl(*some.old_distribution, *cache.distribution)  # (N,)
+                mean_kl = kl.mean()
+                if config.target_kl is not None and mean_kl > KL_STOP * config.target_kl:
+                    stopped = True
                     break
-            advantage = advantages[part]  # (N,)
+            advantages = some.advantages  # (N,)
             if config.normalize_advantage:
-                advantage = normalize_advantages(advantage)  # (N,)
+                advantages = normalize_advantages(advantages)  # (N,)
             loss, loss_cache = ppo_objective(
                 log_prob,
                 entropy,
                 values,
-                old_log_prob[part],
-                advantage,
-                targets[part],
-                clip,
+                some.old_log_prob,
+                advantages,
+                some.targets,
+                config.limits(clip),
                 config.vf_coef,
                 config.ent_coef,
-                old_values[part],
+                some.old_values,
                 config.clip_range_vf,
+                config.objective,
             )
-            gradient = agent.backward(*ppo_objective_backward(1.0, loss_cache), cache)  # (P,)
-            (clipped,), norm = clip_grad_norm([gradient], config.max_grad_norm)  # (P,)
-            for name, number in (("loss", float(loss)), ("gradient norm", norm)):
-                if not math.isfinite(number):
-                    raise FloatingPointError(f"the {name} is {number}, expected a finite number")
-            adam.step += 1
-            agent.parameters[:], adam.m, adam.v = adam_step(
-                agent.parameters,
-                clipped,
-                adam.m,
-                adam.v,
-                adam.step,
-                learning_rate,
-                eps=ADAM_EPS,
-            )
+            expect_finite("loss", float(loss))
+            further = None
+            if kl_coef:
+                # forward: loss = ppo_objective + kl_coef · mean(kl)
+                further = agent.head.kl_backward(np.full_like(kl, kl_coef / len(kl)), kl_cache)
+            douts = ppo_objective_backward(1.0, loss_cache)
+            gradient = agent.backward(*douts, cache, further)  # (P,)
+            norm = descend(agent, state, gradient, learning_rate * factor, config)
             log["policy_loss"].append(float(loss_cache.policy_loss))
             log["value_loss"].append(float(loss_cache.value_loss))
             log["entropy"].append(float(loss_cache.entropy))
             log["grad_norm"].append(norm)
         epochs += not stopped
 
-    if not np.isfinite(agent.parameters).all():
-        raise FloatingPointError("a step made a parameter nan or inf, expected finite numbers")
+    expect_finite_parameters(agent)
     # no step at all, after a KL stop at once or without a valid row, has no mean
     means = {
         name: sum(column) / len(column) if column else math.nan for name, column in log.items()
     }
-    return {**means, **how_far(agent, rows, clip), "epochs": epochs}
+    moved = how_far(agent, rows, clip)
+    adapt(state, config, kl_coef, factor, learning_rate, moved["kl"])
+    return {**means, **moved, "epochs": epochs}
 
 
-def minibatches(n: int, config: PPOConfig) -> list[slice]:
-    """N = `n` rows in pieces of `batch_size`, the last one as small as it comes.
+def adapt(
+    state: State,
+    config: PPOConfig,
+    kl_coef: float,
+    factor: float,
+    learning_rate: float,
+    kl: float,
+) -> None:
+    """After an update whose mean KL divergence was `kl`: what the next one does differently.
 
-    A single row's advantage is normalised to 0: where it would be alone, it joins the piece before.
+    The penalty's weight is halved or doubled where the KL is not within a factor 1.5 of its target
+    (Schulman et al. 2017, section 4); the learning rate is changed by a factor 1.5 where it is not
+    within a factor 2 (as in rsl_rl), and stays between 1e-5 and 1e-2.
     """
-    starts = list(range(0, n, config.batch_size))
-    if config.normalize_advantage and len(starts) > 1 and starts[-1] == n - 1:
-        starts.pop()
-    return [slice(*ends) for ends in pairwise([*starts, n])]
+    if config.objective == "adaptive_penalty":
+        target = config.kl_target or KL_TARGET
+        kl_coef *= 2 if kl > 1.5 * target else 0.5 if kl < target / 1.5 else 1
+        state.more["kl_coef"] = np.array(kl_coef)
+    if config.learning_rate_kl is not None:
+        target = config.learning_rate_kl
+        factor *= 1 / 1.5 if kl > 2 * target else 1.5 if kl < target / 2 else 1
+        low, high = (bound / learning_rate for bound in LEARNING_RATES)
+        state.more["learning_rate_factor"] = np.array(min(max(factor, low), high))
 
 
 def how_far(agent: Agent, rows: Rows, clip: float) -> dict[str, float]:
     """How far the policy has moved from the one that drew the rows, over all of them; and how much
     of the targets' variance the values before the update explain.
     """
-    if not len(rows.advantages):
+    if not len(rows):
         names = ("kl", "approx_kl", "clip_fraction", "max_ratio", "explained_variance")
         return dict.fromkeys(names, math.nan)
-    distribution = agent.policy(rows.observations)
+    distribution = agent.policy(rows.observations, rows.masks)
     (log_prob, _), _ = agent.head.evaluate(*distribution, rows.actions)  # (N,)
     kl, _ = agent.head.kl(*rows.old_distribution, *distribution)  # (N,)
     return {

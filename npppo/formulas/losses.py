@@ -16,11 +16,7 @@ import numpy as np
 
 from .categorical import categorical_evaluate, categorical_evaluate_backward, exp_remainder
 from .shapes import Array, Cache, formula, power_of_2
-from .surrogates import (
-    clipped_surrogate_loss,
-    clipped_surrogate_loss_backward,
-    importance_ratio,
-)
+from .surrogates import OBJECTIVES, importance_ratio
 
 
 @formula("values:N targets:N -> () by values")
@@ -98,6 +94,7 @@ class ObjectiveCache(NamedTuple):
     vf_coef: float
     ent_coef: float
     clips_values: bool
+    objective: str
 
 
 def ppo_objective(
@@ -107,25 +104,28 @@ def ppo_objective(
     old_log_prob: Array,
     advantages: Array,
     targets: Array,
-    clip: float,
+    limits: tuple[float, ...],
     vf_coef: float,
     ent_coef: float,
     old_values: Array | None = None,
     clip_vf: float | None = None,
+    objective: str = "clip",
 ) -> tuple[Array, ObjectiveCache]:
     """The whole PPO loss of any policy, given its log-probabilities and entropies.
 
-        loss = clipped surrogate + vf_coef · value loss - ent_coef · mean entropy
+        loss = surrogate + vf_coef · value loss - ent_coef · mean entropy
 
     Shapes: log_prob (N,), entropy (N,) or (), values, old_log_prob, advantages, targets (N,)
-    -> (). With `clip_vf` the value loss is the clipped one, around `old_values` (N,); ValueError
-    where they are missing.
+    -> (). `objective` names the surrogate in OBJECTIVES, `limits` are what it takes last. With
+    `clip_vf` the value loss is the clipped one, around `old_values` (N,); ValueError where they are
+    missing.
 
     Derivation: a sum, so each term's backward gets its own factor; the mean entropy sends
     -dloss ent_coef / N to each row, or -dloss ent_coef to an entropy of shape ().
     Source: Schulman et al. 2017, eq. 9, negated.
     """
-    policy_term, policy_cache = clipped_surrogate_loss(log_prob, old_log_prob, advantages, clip)
+    forward, _ = OBJECTIVES[objective]
+    policy_term, policy_cache = forward(log_prob, old_log_prob, advantages, *limits)
     if clip_vf is None:
         value_term, value_cache = value_loss(values, targets)
     else:
@@ -144,13 +144,15 @@ def ppo_objective(
         vf_coef,
         ent_coef,
         clip_vf is not None,
+        objective,
     )
 
 
 def ppo_objective_backward(dloss: float, cache: ObjectiveCache) -> tuple[Array, Array, Array]:
     """Gradients `dlog_prob, dentropy, dvalues` of `ppo_objective`."""
     # forward: loss = policy_loss + vf_coef · value_loss - ent_coef · mean(entropy)
-    dlog_prob = clipped_surrogate_loss_backward(dloss, cache.policy_cache)  # (N,)
+    _, policy_backward = OBJECTIVES[cache.objective]
+    dlog_prob = policy_backward(dloss, cache.policy_cache)  # (N,)
     value_backward = clipped_value_loss_backward if cache.clips_values else value_loss_backward
     dvalues = value_backward(dloss * cache.vf_coef, cache.value_cache)  # (N,)
     rows = max(1, math.prod(cache.entropy_shape))
@@ -207,7 +209,7 @@ def ppo_loss(
         old_log_prob,
         advantages,
         targets,
-        clip,
+        (clip,),
         vf_coef,
         ent_coef,
     )

@@ -15,9 +15,14 @@ A mean over no rows is nan, and its gradient is empty.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .shapes import Array, Cache, formula
+
+Forward = Callable[..., tuple[Array, Cache]]
+Backward = Callable[[float, Cache], Array]
 
 
 @formula("log_prob:N old_log_prob:N -> N by log_prob")
@@ -268,3 +273,14 @@ def spo_loss_backward(dloss: float, cache: Cache) -> Array:
     (slope,) = cache  # (N,), r (Â - |Â| (r - 1) / clip)
     # forward: loss = -1/N Σ r Â - |Â| / (2 clip) (r - 1)²
     return slope * (-dloss / max(1, len(slope)))  # (N,)
+
+
+# What an update may follow: the loss and its backward. The penalties add a KL divergence to it.
+OBJECTIVES: dict[str, tuple[Forward, Backward]] = {
+    "clip": (clipped_surrogate_loss, clipped_surrogate_loss_backward),
+    "dual_clip": (dual_clip_loss, dual_clip_loss_backward),
+    "spo": (spo_loss, spo_loss_backward),
+    "none": (surrogate_loss, surrogate_loss_backward),
+    "penalty": (surrogate_loss, surrogate_loss_backward),
+    "adaptive_penalty": (surrogate_loss, surrogate_loss_backward),
+}

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from . import run
 from .checkpoint import expect_free
 from .evaluate import Evaluation, Show
-from .learner import PPO, Learner, Row, load
+from .learner import ALGORITHMS, Learner, Row, load
 from .plot import plot
 from .presets import PRESETS
 from .progress import Line, Progress
@@ -69,7 +69,14 @@ def add_commands(commands: Any) -> None:
     """Add the commands to the parser's."""
     train = added(commands, "train", "train a policy", train_command)
     train.add_argument("env", nargs="?", metavar="ENV", help="id of the environment")
-    total = _defaults("total_timesteps", DEFAULT_STEPS)
+    train.add_argument(
+        "--algo",
+        metavar="NAME",
+        type=str.upper,
+        choices=ALGORITHMS,
+        help=f"{', '.join(ALGORITHMS)} (default: PPO)",
+    )
+    total = _defaults("total_timesteps", dict.fromkeys(ALGORITHMS, DEFAULT_STEPS))
     train.add_argument("--steps", type=whole, help=f"environment steps in all ({total})")
     train.add_argument("--seed", type=whole, help="default: 0")
     train.add_argument("--out", type=Path, metavar="DIR", help="default: runs/ENV-NUMBER")
@@ -95,12 +102,20 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--force", action="store_true", help="overwrite the run in --out DIR")
     group = train.add_argument_group(
         "hyperparameters",
-        f"where an environment is named its preset: {', '.join(PRESETS['PPO'])}",
+        "Where no algorithm is named PPO's; where an environment is named an algorithm's preset.",
     )
-    for made in fields(PPO.algorithm.config):
-        said = f"{made.metadata['help']} ({_defaults(made.name, made.default)})"
-        option = "--" + made.name.replace("_", "-")
+    of_all: dict[str, dict[str, Field[Any]]] = {}  # name -> algorithm -> its field
+    for algo, kind in ALGORITHMS.items():
+        for made in fields(kind.algorithm.config):
+            of_all.setdefault(made.name, {})[algo] = made
+    for name, having in of_all.items():
+        *_, made = having.values()
+        defaults = _defaults(name, {algo: field.default for algo, field in having.items()})
+        option = "--" + name.replace("_", "-")
+        said = f"{made.metadata['help']} ({defaults})"
         group.add_argument(option, help=said, **OPTIONS[str(made.type)])
+
+    added(commands, "algos", "list the algorithms", algos_command)
 
     evaluate = added(commands, "eval", "evaluate a trained policy", eval_command)
     evaluate.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
@@ -118,11 +133,20 @@ def add_commands(commands: Any) -> None:
     curves.add_argument("--force", action="store_true", help="overwrite FILE")
 
 
-def _defaults(name: str, default: object) -> str:
-    """What a hyperparameter is where it is not given, in words."""
-    values = {"default": default}
-    values |= {env: preset[name] for env, preset in PRESETS["PPO"].items() if name in preset}
-    return ", ".join(f"{where}: {_spoken(value)}" for where, value in values.items())
+def _defaults(name: str, defaults: dict[str, object]) -> str:
+    """What a hyperparameter is, by algorithm, where it is not given, in words."""
+    words = [_spoken(default) for default in defaults.values()]
+    if len(defaults) == len(ALGORITHMS) and len(set(words)) == 1:
+        said = [f"default: {words[0]}"]
+    else:
+        said = [f"{algo}: {word}" for algo, word in zip(defaults, words, strict=True)]
+    for algo, presets in PRESETS.items():
+        said += [
+            f"{env}, {algo}: {_spoken(preset[name])}"
+            for env, preset in presets.items()
+            if name in preset
+        ]
+    return ", ".join(said)
 
 
 def _spoken(value: object) -> str:
@@ -135,6 +159,7 @@ def _spoken(value: object) -> str:
 
 def train_command(
     env: str | None = None,
+    algo: str | None = None,
     steps: int | None = None,
     stop_at: float | None = None,
     resume: Path | None = None,
@@ -151,7 +176,7 @@ def train_command(
     with ExitStack() as stack:
         if resume is not None:
             folder = resume
-            for name in given:
+            for name in {"algo": algo, **given} if algo else given:
                 raise ValueError(
                     f"--{name.replace('_', '-')} cannot change on --resume: "
                     f"the run in {folder} keeps its own"
@@ -182,13 +207,14 @@ def train_command(
                 raise ValueError("ENV is missing: npppo train ENV, or npppo train --resume DIR")
             if keep_schedules:
                 raise ValueError("--keep-schedules is for --resume: a new run has its own")
+            kind = ALGORITHMS[algo or "PPO"]
             if steps is None:
-                steps = PRESETS["PPO"].get(env, {}).get("total_timesteps", DEFAULT_STEPS)
+                steps = kind.preset(env).get("total_timesteps", DEFAULT_STEPS)
             if steps < 1:
                 raise ValueError(f"--steps is {steps}, expected 1 or more")
             out, force = given.pop("out", None), given.pop("force", False)
             _import_from_here(env)
-            model = PPO(env, **{"seed": 0, **given})
+            model = kind(env, **{"seed": 0, **given})
             evaluation = Evaluation(model, eval_episodes or 1, max_steps=max_steps)
             settings = {"total_timesteps": steps, "stop_at": stop_at}
             interrupted = stack.enter_context(Interruptible())
@@ -220,6 +246,13 @@ def train_command(
         print("interrupted: there is no evaluation")
         return EXIT_INTERRUPTED
     return _evaluate(evaluation, evaluation.play) if eval_episodes else 0
+
+
+def algos_command() -> int:
+    """List the algorithms: what each is, and where it was first written down."""
+    for name, kind in ALGORITHMS.items():
+        print(f"{name:10} {kind.algorithm.about}")
+    return 0
 
 
 def _import_from_here(env: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..agents.rollout import env_seed, expect_finite
+from ..agents.rollout import autoreset_mode, env_seed, expect_finite
 from ..formulas.shapes import Array
 from .blame import is_others, one_line
 from .checkpoint import write_atomically
@@ -106,11 +106,15 @@ class Evaluation:
         def count(which: Array, episodes: list[Episode]) -> None:
             episodes += zip(returns[which].tolist(), lengths[which].tolist(), strict=True)
 
-        observations, _ = env.reset(seed=env_seed(seeds, env.num_envs))
+        spaces, same_step = self.model.player.spaces, autoreset_mode(env) == "SAME_STEP"
+        observations, info = env.reset(seed=env_seed(seeds, env.num_envs))
+        over = np.zeros(env.num_envs, bool)  # (E,)
         try:
             for step in range(1, self.max_steps + 1):
-                actions = self.model.act(observations, rng)  # (E,) or (E, ...)
-                observations, rewards, terminated, truncated, _ = env.step(actions)
+                mask = spaces.mask(info, over)  # (E, A)
+                actions = self.model.act(observations, rng, mask)  # (E,) or (E, ...)
+                observations, rewards, terminated, truncated, info = env.step(actions)
+                over = (terminated | truncated) & (not same_step)
                 expect_finite("reward", np.where(running, rewards, 0))
                 returns += np.where(running, rewards, 0)
                 lengths += running

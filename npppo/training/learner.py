@@ -27,9 +27,9 @@ from ..agents.rollout import (
     quiet,
 )
 from ..agents.spaces import difference
-from ..algorithms import ppo
+from ..algorithms import a2c, ppo, reinforce, trpo
+from ..algorithms.descent import State
 from ..algorithms.hyperparameters import Config
-from ..algorithms.ppo import AdamState
 from ..formulas.shapes import Array
 from .blame import is_others, one_line
 from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     Environment = Env[Any, Any] | VectorEnv[Any, Any, Any]
 
-__all__ = ["PPO", "load"]
+__all__ = ["A2C", "PPO", "REINFORCE", "TRPO", "load"]
 
 # After so many steps of each environment the episodes in flight are cut, as truncations, and new
 # ones are seeded from (seed, update), so that a resumed run never has more than these to replay.
@@ -60,8 +60,9 @@ class Algorithm(NamedTuple):
     """What the algorithms differ in."""
 
     name: str
+    about: str
     config: type[Config]
-    update: Callable[..., Row]  # (agent, adam, batch, config, *config.rates(), rng) -> what to log
+    update: Callable[..., Row]  # (agent, state, batch, config, *config.rates(), rng) -> what to log
 
 
 def make_env(env_id: str, n_envs: int) -> VectorEnv[Any, Any, Any]:
@@ -159,7 +160,7 @@ class Learner:
         architecture = Architecture(spaces.observation_size, spaces.actions, spaces.head, *shape)
         parameters = initial_parameters(architecture, init)  # (P,)
         self.agent = Agent(architecture, parameters)
-        self.adam = AdamState(np.zeros_like(parameters), np.zeros_like(parameters))
+        self.state = State(np.zeros_like(parameters), np.zeros_like(parameters))
         self.updates = self.num_timesteps = self.episodes = 0
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_EPISODES)
         self._playing = False  # there are episodes in flight to go on with
@@ -173,17 +174,28 @@ class Learner:
         known = {made.name: made.default for made in fields(cls.algorithm.config)}
         for name in given:
             if name not in known:
+                having = [
+                    algo
+                    for algo, kind in ALGORITHMS.items()
+                    if any(made.name == name for made in fields(kind.algorithm.config))
+                ]
                 raise TypeError(
-                    f"{name!r} is no hyperparameter of {cls.algorithm.name}, "
-                    f"expected {', '.join(known)}"
+                    f"{name!r} is no hyperparameter of {cls.algorithm.name}"
+                    + (f", but of {' and '.join(having)}" if having else "")
+                    + f", expected {', '.join(known)}"
                 )
-        preset = PRESETS.get(cls.algorithm.name, {}).get(env_id or "", {})
+        preset = cls.preset(env_id)
         values = {**known, **{name: preset[name] for name in known.keys() & preset}, **given}
         sizes = [values["n_envs"], values["n_steps"]]
         whole = all(isinstance(size, (int, np.integer)) for size in sizes)
         if "batch_size" in known.keys() - given and whole:
             values["batch_size"] = min(values["batch_size"], max(1, prod(sizes)))
         return cls.algorithm.config(**values)
+
+    @classmethod
+    def preset(cls, env_id: str | None) -> dict[str, Any]:
+        """What is known to work on an environment; empty where nothing is."""
+        return PRESETS.get(cls.algorithm.name, {}).get(env_id or "", {})
 
     @property
     def env(self) -> VectorEnv[Any, Any, Any]:
@@ -258,7 +270,7 @@ class Learner:
                 with quiet():
                     batch = self.player.play(self.agent, config.n_steps, self._rngs["noise"])
                     stats = self.algorithm.update(
-                        self.agent, self.adam, batch, config, *rates.values(), self._rngs["order"]
+                        self.agent, self.state, batch, config, *rates.values(), self._rngs["order"]
                     )
             except FloatingPointError as error:
                 if is_others(error):
@@ -309,10 +321,16 @@ class Learner:
             )
             self._playing = False
 
-    def predict(self, observation: ArrayLike, deterministic: bool = True) -> tuple[Any, None]:
+    def predict(
+        self,
+        observation: ArrayLike,
+        deterministic: bool = True,
+        action_masks: ArrayLike | None = None,
+    ) -> tuple[Any, None]:
         """The action for one observation, or the actions for a batch of them (N, ...).
 
-        Deterministic: the likeliest action; otherwise one drawn from the policy. Returns
+        Deterministic: the likeliest action; otherwise one drawn from the policy. `action_masks` say
+        which actions are allowed, (A,) or (N, A). Returns
         `(action, None)`; the second entry is where recurrent policies have their state.
 
         Raises FloatingPointError for an observation that is not finite.
@@ -329,20 +347,28 @@ class Learner:
                 f"observation has shape {array.shape}, expected {shape} or a batch of them"
             )
         rng = None if deterministic else self._rngs["predict"]
-        if array.shape == shape:
-            return self.act(array[None], rng)[0], None
-        return self.act(array, rng), None
+        alone = array.shape == shape
+        array = array[None] if alone else array
+        mask = None
+        if action_masks is not None:
+            masks = np.asarray(action_masks)
+            info = {"action_mask": masks[None] if alone else masks}
+            mask = self.player.spaces.mask(info, np.zeros(len(array), bool))  # (N, A)
+        actions = self.act(array, rng, mask)
+        return actions[0] if alone else actions, None
 
-    def act(self, observations: Array, rng: np.random.Generator | None) -> Array:
+    def act(
+        self, observations: Array, rng: np.random.Generator | None, mask: Array | None = None
+    ) -> Array:
         """The environment's actions (N, ...) for observations (N, ...): drawn, or the likeliest."""
         spaces, head = self.player.spaces, self.agent.head
         with quiet():
             encoded = spaces.encode(observations).astype(self.agent.parameters.dtype)  # (N, D)
             expect_finite("observation", encoded)
-            distribution = self.agent.policy(encoded)
+            distribution = self.agent.policy(encoded, mask)
             if rng is None:
                 return spaces.decode(head.mode(*distribution))
-            noise = head.noise(rng, (len(encoded),), spaces.actions)  # (N, A)
+            noise = head.noise(rng, (len(encoded),))  # (N, A)
             return spaces.decode(head.sample(*distribution, noise))
 
     def save(self, path: str | Path) -> None:
@@ -356,8 +382,9 @@ class Learner:
         """The arrays and the rest of what a checkpoint, or a copy, is made of."""
         arrays = {
             "parameters": self.agent.parameters,
-            "adam_m": self.adam.m,
-            "adam_v": self.adam.v,
+            "optimizer_m": self.state.m,
+            "optimizer_v": self.state.v,
+            **{f"more_{name}": array for name, array in self.state.more.items()},
             "recent": np.array(list(self.recent), np.float64).reshape(-1, 2),
             **{f"player_{name}": array for name, array in self.player.state().items()},
         }
@@ -367,7 +394,7 @@ class Learner:
             "spaces": self.player.spaces.describe(),
             "seed": self.seed,
             "config": asdict(self.config),
-            "adam_step": self.adam.step,
+            "optimizer_step": self.state.step,
             **{name: getattr(self, name) for name in COUNTS},
             "playing": self._playing,
             **{f"{name}_rng": rng.bit_generator.state for name, rng in self._rngs.items()},
@@ -388,14 +415,20 @@ class Learner:
                     f"{saved}, but this one has {here}"
                 )
         size = self.agent.parameters.shape
-        for name in ("parameters", "adam_m", "adam_v"):
+        for name in ("parameters", "optimizer_m", "optimizer_v"):
             if arrays[name].shape != size:
                 raise CheckpointError(
                     f"{name} of the checkpoint has shape {arrays[name].shape}, expected {size}"
                 )
         self.player.set_state({name: arrays[f"player_{name}"] for name in self.player.state()})
         self.agent.parameters[:] = arrays["parameters"]
-        self.adam = AdamState(arrays["adam_m"], arrays["adam_v"], int(meta["adam_step"]))
+        more = {
+            name.removeprefix("more_"): array
+            for name, array in arrays.items()
+            if name.startswith("more_")
+        }
+        step = int(meta["optimizer_step"])
+        self.state = State(arrays["optimizer_m"], arrays["optimizer_v"], step, more)
         for name in COUNTS:
             setattr(self, name, int(meta[name]))
         self.recent.extend((float(r), int(length)) for r, length in arrays["recent"])
@@ -412,14 +445,54 @@ class Learner:
         return max(1, SEGMENT_STEPS // self.config.n_steps)
 
 
+class REINFORCE(Learner):
+    """REINFORCE: a `Learner` with the hyperparameters of `REINFORCEConfig`."""
+
+    algorithm = Algorithm(
+        "REINFORCE",
+        "Monte-Carlo policy gradient, with or without a baseline (Williams 1992)",
+        reinforce.REINFORCEConfig,
+        reinforce.update,
+    )
+
+
+class A2C(Learner):
+    """Advantage actor-critic: a `Learner` with the hyperparameters of `A2CConfig`."""
+
+    algorithm = Algorithm(
+        "A2C",
+        "n-step advantage actor-critic (Mnih et al. 2016, synchronous)",
+        a2c.A2CConfig,
+        a2c.update,
+    )
+
+
+class TRPO(Learner):
+    """Trust region policy optimization: a `Learner` with the hyperparameters of `TRPOConfig`."""
+
+    algorithm = Algorithm(
+        "TRPO",
+        "natural gradient within a trust region (Schulman et al. 2015)",
+        trpo.TRPOConfig,
+        trpo.update,
+    )
+
+
 class PPO(Learner):
     """Proximal Policy Optimization: a `Learner` with the hyperparameters of `PPOConfig`."""
 
-    algorithm = Algorithm("PPO", ppo.PPOConfig, ppo.update)
+    algorithm = Algorithm(
+        "PPO",
+        "clipped surrogate, several epochs of minibatches (Schulman et al. 2017)",
+        ppo.PPOConfig,
+        ppo.update,
+    )
     config: ppo.PPOConfig
 
 
-ALGORITHMS: dict[str, type[Learner]] = {"PPO": PPO}
+ALGORITHMS: dict[str, type[Learner]] = {
+    kind.algorithm.name: kind for kind in (REINFORCE, A2C, TRPO, PPO)
+}
 
 
 def kind_of(saved: dict[str, Any]) -> type[Learner]:

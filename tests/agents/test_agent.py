@@ -16,9 +16,10 @@ from npppo.agents.agent import Agent, Architecture, initial_parameters
 
 N, D, A = 6, 3, 4
 
+ACTIONS = {"categorical": A, "multi_categorical": (3, 2, 4), "bernoulli": A, "gaussian": A}
 ARCHITECTURES = [
-    Architecture(D, A, head, net_arch, activation, shared)
-    for head in ("categorical", "gaussian")
+    Architecture(D, actions, head, net_arch, activation, shared)
+    for head, actions in ACTIONS.items()
     for shared in (False, True)
     for net_arch, activation in [((8, 4), "tanh"), ((8, 4), "relu"), ((6,), "tanh"), ((), "tanh")]
 ]
@@ -34,9 +35,14 @@ def agent_for(architecture, dtype=np.float64):
 
 
 def actions_for(architecture):
+    rng = np.random.default_rng(6)
     if architecture.head == "categorical":
-        return np.random.default_rng(6).integers(A, size=N)
-    return np.random.default_rng(6).normal(size=(N, A))
+        return rng.integers(A, size=N)
+    if architecture.head == "multi_categorical":
+        return rng.integers(architecture.actions, size=(N, 3))
+    if architecture.head == "bernoulli":
+        return rng.integers(2, size=(N, A))
+    return rng.normal(size=(N, A))
 
 
 def cotangents_for(architecture):
@@ -102,6 +108,99 @@ def test_the_gradients_of_both_heads_add_up(architecture):
     trunk = sum(W.size + b.size for W, b in agent_for(architecture).trunk)
     assert both[:trunk].mean() > 0.5 if trunk else True
     assert not both[trunk:].any()
+
+
+@every_architecture
+def test_the_parts_of_the_gradient_one_by_one(architecture):
+    """What comes down from the distribution alone, or from the values alone, is in its place."""
+    agent = agent_for(architecture)
+    dlog_prob, dentropy, dvalues = cotangents_for(architecture)
+    _, cache = agent.evaluate(OBSERVATIONS, actions_for(architecture))
+    ddistribution = agent.head.evaluate_backward(dlog_prob, dentropy, cache.head_cache)
+    of_policy = gradient(architecture, [dlog_prob, dentropy, 0 * dvalues])
+    assert_close(agent.policy_backward(ddistribution, cache), of_policy)
+
+    values, value_cache = agent.value_forward(OBSERVATIONS)
+    assert_same(values, agent.values(OBSERVATIONS))
+    of_value = gradient(architecture, [0 * dlog_prob, 0 * dentropy, dvalues])
+    assert_close(agent.value_backward(dvalues, value_cache), of_value)
+
+    more = tuple(cotangent(np.random.default_rng(9), out) for out in cache.distribution)
+    with_more = agent.backward(dlog_prob, dentropy, dvalues, cache, more)
+    assert_close(with_more, of_policy + of_value + agent.policy_backward(more, cache))
+
+
+@every_architecture
+def test_the_derivative_along_a_direction(architecture):
+    agent = agent_for(architecture)
+    direction = np.random.default_rng(9).normal(size=architecture.size())
+    moved = Agent(architecture, agent.parameters + 1e-30j * direction).policy(OBSERVATIONS)
+    along = agent.policy_jvp(OBSERVATIONS, direction)
+    for actual, out in zip(along, moved, strict=True):
+        assert_close(actual / abs(actual).max(), out.imag / 1e-30 / abs(actual).max(), COMPLEX_STEP)
+
+
+@every_architecture
+def test_the_heads_fisher_information_is_the_hessian_of_the_mean_kl(architecture):
+    """And the KL's gradient is the derivative of the KL, which is 0 at the old distribution."""
+    agent = agent_for(architecture)
+    old = agent.policy(OBSERVATIONS)
+    rng = np.random.default_rng(10)
+    new = tuple(out + rng.normal(size=out.shape) for out in old)
+    v = tuple(rng.normal(size=out.shape) for out in old)
+
+    def slope(at):
+        _, cache = agent.head.kl(*old, *at)
+        return agent.head.kl_backward(np.full(N, 1 / N), cache)
+
+    def along(at):
+        return tuple(out + 1e-30j * direction for out, direction in zip(at, v, strict=True))
+
+    for actual, hessian in zip(agent.head.fisher(old, v), slope(along(old)), strict=True):
+        assert_close(actual, hessian.imag / 1e-30, COMPLEX_STEP)
+    kl, _ = agent.head.kl(*old, *along(new))
+    pairs = zip(slope(new), v, strict=True)
+    assert_close(sum(np.sum(d * direction) for d, direction in pairs), kl.mean().imag / 1e-30)
+    assert abs(np.concatenate(slope(old), axis=None)).max() < SMALLEST_GRADIENT
+
+
+@pytest.mark.parametrize("head", ["categorical", "multi_categorical"])
+def test_a_masked_action_has_no_part_in_anything(head):
+    """The other probabilities, the entropy and all gradients are those of fewer actions."""
+    architecture = next(a for a in ARCHITECTURES if a.head == head and a.net_arch == (8, 4))
+    agent = agent_for(architecture)
+    mask = np.ones((N, agent.head.outputs), bool)
+    mask[:, 1] = False
+    mask[0, :3] = [True, False, True]
+    actions = np.zeros_like(actions_for(architecture))
+    (log_prob, entropy, _), cache = agent.evaluate(OBSERVATIONS, actions, mask)
+    (logits,) = agent.policy(OBSERVATIONS)
+    (masked,) = agent.policy(OBSERVATIONS, mask)
+    assert (masked[:, 1] == -np.inf).all()
+    cuts = [3, 5] if head == "multi_categorical" else []
+    parts = np.split(np.delete(logits, 1, axis=1), [cut - 1 for cut in cuts], axis=1)
+    expected = [by_enumeration(part, np.zeros(N, int)) for part in parts]
+    assert_close(log_prob, sum(log_prob for log_prob, _ in expected))
+    assert_close(entropy, sum(entropy for _, entropy in expected))
+
+    rng = np.random.default_rng(11)
+    cotangents = cotangent(rng, log_prob), cotangent(rng, entropy)
+    (dlogits,) = agent.head.evaluate_backward(*cotangents, cache.head_cache)
+    assert (dlogits[:, 1] == 0).all()
+    assert abs(np.delete(dlogits, 1, axis=1)).min() > 0
+    flat = agent.backward(*cotangents, np.zeros(N), cache)
+    assert np.isfinite(flat).all()
+    W, b = Agent(architecture, flat).policy_layers[-1]
+    assert (W[:, 1] == 0).all() and b[1] == 0
+
+    noise = agent.head.noise(rng, (100_000,))
+    drawn = agent.head.sample(np.repeat(masked[:1], 100_000, axis=0), noise)
+    first = drawn if drawn.ndim == 1 else drawn[:, 0]
+    assert (first != 1).all() and (first == 0).any() and (first == 2).any()
+    kl, kl_cache = agent.head.kl(masked, masked)
+    assert_same(kl, np.zeros(N))
+    (dmasked,) = agent.head.kl_backward(np.ones(N), kl_cache)
+    assert (dmasked[:, 1] == 0).all()
 
 
 def test_only_a_shared_trunk_is_shared():
@@ -206,6 +305,12 @@ def test_the_wrong_number_of_parameters_is_refused():
 # Outputs
 
 
+def by_enumeration(logits, actions):
+    """Log-probabilities of the actions and entropies, from nothing but the definition."""
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return np.log(p[np.arange(len(p)), actions]), -(p * np.log(p)).sum(axis=1)
+
+
 @every_architecture
 def test_evaluate_policy_and_values_agree(architecture):
     agent = agent_for(architecture)
@@ -216,9 +321,18 @@ def test_evaluate_policy_and_values_agree(architecture):
     for actual, expected in zip(cache.distribution, distribution, strict=True):
         assert_close(actual, expected)
     if architecture.head == "categorical":
-        p = np.exp(distribution[0]) / np.exp(distribution[0]).sum(axis=1, keepdims=True)
-        assert_close(log_prob, np.log(p[np.arange(N), actions]))
-        assert_close(entropy, -(p * np.log(p)).sum(axis=1))
+        assert_close(log_prob, by_enumeration(distribution[0], actions)[0])
+        assert_close(entropy, by_enumeration(distribution[0], actions)[1])
+    elif architecture.head == "multi_categorical":
+        logits = np.split(distribution[0], [3, 5], axis=1)
+        parts = [by_enumeration(z, actions[:, i]) for i, z in enumerate(logits)]
+        assert_close(log_prob, sum(log_prob for log_prob, _ in parts))
+        assert_close(entropy, sum(entropy for _, entropy in parts))
+    elif architecture.head == "bernoulli":  # a bit is a choice between the logits 0 and z
+        pairs = [np.stack([0 * z, z], axis=1) for z in distribution[0].T]
+        parts = [by_enumeration(z, actions[:, i]) for i, z in enumerate(pairs)]
+        assert_close(log_prob, sum(log_prob for log_prob, _ in parts))
+        assert_close(entropy, sum(entropy for _, entropy in parts))
     else:
         mean, log_std = distribution
         density = np.exp(-(((actions - mean) / np.exp(log_std)) ** 2) / 2) / np.exp(log_std)
@@ -248,7 +362,7 @@ def test_categorical_actions_follow_the_probabilities():
     (logits,) = agent.policy(OBSERVATIONS[:1])
     p = np.exp(logits[0]) / np.exp(logits[0]).sum()
     n = 100_000
-    noise = agent.head.noise(np.random.default_rng(0), (n,), A)  # (n, A)
+    noise = agent.head.noise(np.random.default_rng(0), (n,))  # (n, A)
     actions = agent.head.sample(np.repeat(logits, n, axis=0), noise)
     assert_close(np.bincount(actions, minlength=A) / n, p, 0.01)  # six standard errors or more
     assert_same(agent.head.mode(logits), np.array([p.argmax()]))
@@ -257,7 +371,7 @@ def test_categorical_actions_follow_the_probabilities():
 def test_gaussian_actions_are_the_mean_plus_the_noise():
     agent = agent_for(next(a for a in ARCHITECTURES if a.head == "gaussian"))
     mean, log_std = agent.policy(OBSERVATIONS)
-    noise = agent.head.noise(np.random.default_rng(0), (N,), A)
+    noise = agent.head.noise(np.random.default_rng(0), (N,))
     assert noise.shape == (N, A)
     assert_close(agent.head.sample(mean, log_std, noise), mean + np.exp(log_std) * noise)
     mode = agent.head.mode(mean, log_std)
@@ -269,7 +383,7 @@ def test_gaussian_actions_are_the_mean_plus_the_noise():
 
 
 @pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize("head", ["categorical", "gaussian"])
+@pytest.mark.parametrize("head", ["categorical", "bernoulli", "gaussian"])
 def test_initial_gains(head, shared):
     """All singular values of an orthogonal matrix times a gain are that gain."""
     architecture = Architecture(5, 3, head, (8, 6), "tanh", shared)

@@ -20,8 +20,11 @@ from tolerances import CENTRAL_DIFFERENCE, COMPLEX_STEP, SMALLEST_GRADIENT
 import npppo
 from npppo.agents.agent import Agent
 from npppo.agents.rollout import Batch
-from npppo.algorithms import ppo
-from npppo.algorithms.ppo import AdamState, PPOConfig, rows_of, update
+from npppo.algorithms import descent, ppo
+from npppo.algorithms.batches import minibatches as minibatches_of
+from npppo.algorithms.batches import rows_of
+from npppo.algorithms.descent import State
+from npppo.algorithms.ppo import PPOConfig, update
 
 STEPS = 25
 GAMMA, LAM = 0.9, 0.7
@@ -40,7 +43,7 @@ def run_update(agent, batch, seed=0, lr=0.01, clip=0.2, **settings):
     T, E = batch.rewards.shape
     usual = {"batch_size": T * E, "n_epochs": 1, "gamma": GAMMA, "gae_lambda": LAM}
     config = PPOConfig(n_steps=T, n_envs=E, **{**usual, **settings})
-    adam = AdamState(np.zeros_like(agent.parameters), np.zeros_like(agent.parameters))
+    adam = State(np.zeros_like(agent.parameters), np.zeros_like(agent.parameters))
     return update(agent, adam, batch, config, lr, clip, np.random.default_rng(seed)), adam
 
 
@@ -48,10 +51,10 @@ def run_update(agent, batch, seed=0, lr=0.01, clip=0.2, **settings):
 def minibatches(monkeypatch):
     """Of each minibatch: the parameters, what went into the loss, and the gradient's way out."""
     seen = []
-    evaluate, objective, adam_step = Agent.evaluate, ppo.ppo_objective, ppo.adam_step
+    evaluate, objective, adam_step = Agent.evaluate, ppo.ppo_objective, descent.adam_step
 
-    def spy_evaluate(agent, observations, actions):
-        outputs, cache = evaluate(agent, observations, actions)
+    def spy_evaluate(agent, observations, actions, masks=None):
+        outputs, cache = evaluate(agent, observations, actions, masks)
         seen.append(
             {
                 "parameters": agent.parameters.copy(),
@@ -63,7 +66,9 @@ def minibatches(monkeypatch):
         return outputs, cache
 
     def spy_objective(*args):
-        names = "old_log_prob advantages targets clip vf_coef ent_coef old_values clip_vf"
+        names = (
+            "old_log_prob advantages targets limits vf_coef ent_coef old_values clip_vf objective"
+        )
         seen[-1].update(zip(names.split(), args[3:], strict=True))
         return objective(*args)
 
@@ -73,7 +78,7 @@ def minibatches(monkeypatch):
 
     monkeypatch.setattr(Agent, "evaluate", spy_evaluate)
     monkeypatch.setattr(ppo, "ppo_objective", spy_objective)
-    monkeypatch.setattr(ppo, "adam_step", spy_adam_step)
+    monkeypatch.setattr(descent, "adam_step", spy_adam_step)
     return seen
 
 
@@ -143,9 +148,8 @@ def test_no_row_is_normalised_alone(normalize, minibatches):
 @pytest.mark.parametrize("normalize", [False, True])
 def test_minibatches_cut_every_number_of_rows(normalize):
     for size in range(2, 9):
-        config = PPOConfig(n_envs=1, n_steps=40, batch_size=size, normalize_advantage=normalize)
         for n in range(41):
-            rows = [list(range(n)[part]) for part in ppo.minibatches(n, config)]
+            rows = [list(range(n)[part]) for part in minibatches_of(n, size, not normalize)]
             assert [row for part in rows for row in part] == list(range(n))
             lengths = [len(part) for part in rows]
             assert all(length == size for length in lengths[:-2])
@@ -174,9 +178,11 @@ def poisoned(batch, flag):
     """With garbage in every row that is no transition."""
     invalid = ~batch.valid
     assert invalid.any()
-    fields = {name: getattr(batch, name).copy() for name in Batch.__annotations__ if name[0] != "d"}
+    fields = {
+        name: array.copy() for name, array in vars(batch).items() if isinstance(array, np.ndarray)
+    }
     for name, array in fields.items():
-        if name != "valid":
+        if name not in ("valid", "continues"):
             array[invalid] = {"f": np.nan, "i": 99, "b": flag}[array.dtype.kind]
     out = batch.distribution[0].copy()
     out[invalid] = np.nan
@@ -580,11 +586,11 @@ def test_a_truncated_life_goes_on_a_terminated_one_does_not(mode):
 
 
 def test_successive_updates_carry_adam_on():
-    """Two updates with one AdamState make the same first step as with fresh ones, no other."""
+    """Two updates with one State make the same first step as with fresh ones, no other."""
     agent, batch = played()
     fresh, _ = played()
     config = PPOConfig(n_steps=STEPS, n_envs=3, batch_size=75, n_epochs=1)
-    adam = AdamState(np.zeros_like(agent.parameters), np.zeros_like(agent.parameters))
+    adam = State(np.zeros_like(agent.parameters), np.zeros_like(agent.parameters))
     for step in (1, 2):
         update(agent, adam, batch, config, 0.01, 0.2, np.random.default_rng(0))
         run_update(fresh, batch, gamma=config.gamma, gae_lambda=config.gae_lambda)

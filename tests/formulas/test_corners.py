@@ -117,7 +117,7 @@ def test_an_empty_batch_has_an_empty_gradient(name, data, hyperparameters):
 def test_value_clipping_needs_old_values():
     ones = np.ones(2)
     with pytest.raises(ValueError, match="old_values is None"):
-        losses.ppo_objective(ones, ones, ones, ones, ones, ones, 0.2, 0.5, 0.0, clip_vf=0.2)
+        losses.ppo_objective(ones, ones, ones, ones, ones, ones, (0.2,), 0.5, 0.0, clip_vf=0.2)
 
 
 def test_a_wrong_number_of_axes_is_named_by_their_letters():

@@ -100,9 +100,9 @@ def watch(model):
 def assert_same_model(actual, expected):
     """Everything that a save holds, bit for bit."""
     for name in ("m", "v"):
-        assert_same(getattr(actual.adam, name), getattr(expected.adam, name))
+        assert_same(getattr(actual.state, name), getattr(expected.state, name))
     assert_same(actual.agent.parameters, expected.agent.parameters)
-    assert actual.adam.step == expected.adam.step
+    assert actual.state.step == expected.state.step
     for name in ("updates", "num_timesteps", "episodes", "recent", "seed", "config"):
         assert getattr(actual, name) == getattr(expected, name)
 
@@ -445,7 +445,7 @@ def test_a_segment_has_at_most_16384_steps_or_one_update(n_steps):
 
 
 def test_adam_starts_from_nothing():
-    adam = make("plain").adam
+    adam = make("plain").state
     assert adam.step == 0
     assert not adam.m.any() and not adam.v.any()
 
@@ -688,10 +688,17 @@ def contents(tmp_path):
 
 def names_of(part):
     """Entries of every checkpoint, which a broken one may lack."""
-    arrays = ["parameters", "adam_m", "adam_v", "recent", "player_actions", "player_batches"]
+    arrays = [
+        "parameters",
+        "optimizer_m",
+        "optimizer_v",
+        "recent",
+        "player_actions",
+        "player_batches",
+    ]
     arrays += ["player_observations", "player_ended", "player_returns", "player_lengths"]
     arrays += ["player_seed", "player_checksums"]
-    meta = ["env_id", "spaces", "seed", "config", "adam_step", "updates", "num_timesteps"]
+    meta = ["env_id", "spaces", "seed", "config", "optimizer_step", "updates", "num_timesteps"]
     meta += ["episodes", "playing", "noise_rng", "order_rng", "predict_rng"]
     return {"arrays": arrays, "meta": meta}[part]
 
@@ -735,7 +742,7 @@ def test_an_array_of_another_shape_is_refused(name, tmp_path):
         ("spaces", {"observation": {"type": "Box"}}),
         ("spaces", ["Box", "Discrete"]),
         ("updates", "many"),
-        ("adam_step", None),
+        ("optimizer_step", None),
     ],
 )
 def test_an_entry_that_makes_no_sense_is_refused(name, value, tmp_path):
@@ -1033,6 +1040,10 @@ def test_the_defaults_are_those_of_stable_baselines3():
     n_envs, n_steps = config.pop("n_envs"), config.pop("n_steps")
     assert (n_envs, n_envs * n_steps) == (8, 2048)
     assert config.pop("learning_rate_end") is config.pop("clip_range_end") is None
+    assert (config.pop("optimizer"), config.pop("objective")) == ("adam", "clip")
+    assert not config.pop("recompute_advantages")
+    others = ("clip_range_high", "clip_bound", "kl_coef", "kl_target", "learning_rate_kl")
+    assert {config.pop(name) for name in others} == {None}
     assert config == STABLE_BASELINES3
     shape = config["net_arch"], config["activation"], config["shared_trunk"]
     assert Architecture(3, 2) == Architecture(3, 2, "categorical", *shape)
@@ -1062,10 +1073,14 @@ def test_an_unknown_hyperparameter_is_named_with_the_known_ones():
         npppo.PPO("CartPole-v1", total_timesteps=10)
 
 
-POSITIVE = "learning_rate clip_range clip_range_vf max_grad_norm target_kl"
-FROM_0_ON = "learning_rate_end clip_range_end ent_coef vf_coef"
+POSITIVE = (
+    "learning_rate clip_range clip_range_vf clip_range_high max_grad_norm target_kl kl_target "
+    "learning_rate_kl"
+)
+FROM_0_ON = "learning_rate_end clip_range_end ent_coef vf_coef kl_coef"
 FROM_0_TO_1 = "gamma gae_lambda"
 WHOLE = "n_envs n_steps batch_size n_epochs"
+FLAGS = ("normalize_advantage", "recompute_advantages", "shared_trunk")
 OUT_OF_RANGE = [
     *[(name, value) for name in POSITIVE.split() for value in (0, -1e-9, np.nan, np.inf, "1")],
     *[(name, value) for name in FROM_0_ON.split() for value in (-1e-9, np.nan, np.inf, True, [])],
@@ -1073,7 +1088,9 @@ OUT_OF_RANGE = [
     *[(name, value) for name in WHOLE.split() for value in (0, -3, 1.0, True, None, "8", np.nan)],
     *[("net_arch", value) for value in [(0,), (64, -1), (1.5,), ("64",), 64, None]],
     *[("activation", value) for value in ["gelu", "", None, 3]],
-    *[(name, value) for name in ("normalize_advantage", "shared_trunk") for value in (1, None, "")],
+    *[(name, value) for name in ("optimizer", "objective") for value in ("adamw", None, 1)],
+    *[("clip_bound", value) for value in (1, 0.5, np.nan, np.inf, "2")],
+    *[(name, value) for name in FLAGS for value in (1, None, "")],
     *[(name, None) for name in ("learning_rate", "clip_range", "max_grad_norm", "ent_coef")],
 ]
 

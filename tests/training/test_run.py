@@ -402,7 +402,7 @@ def wander(agent, adam, batch, config, learning_rate, rng):
 
 
 class Wander(Learner):
-    algorithm = Algorithm("Wander", WanderConfig, wander)
+    algorithm = Algorithm("Wander", "goes anywhere", WanderConfig, wander)
 
 
 @pytest.mark.parametrize("left", ["a checkpoint", "a config"])
@@ -429,7 +429,10 @@ def test_an_algorithm_is_a_config_and_an_update(left, folder, tmp_path, monkeypa
         Wander("CartPole-v1", n_steps=0)
     monkeypatch.delitem(learner.ALGORITHMS, "Wander")
     for read in (npppo.load, run.resume):
-        with pytest.raises(CheckpointError, match="algorithm is 'Wander', expected one of PPO"):
+        with pytest.raises(
+            CheckpointError,
+            match="algorithm is 'Wander', expected one of REINFORCE, A2C, TRPO, PPO",
+        ):
             read(folder)
 
 

@@ -1,0 +1,550 @@
+"""REINFORCE, A2C and TRPO: their updates from known batches, and what joins them with PPO."""
+
+from dataclasses import replace
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
+from properties import assert_close, assert_same
+from scripted import MODES, NEXT_STEP, SAME_STEP, Scripted, play, scripts, sync
+from tolerances import COMPLEX_STEP
+
+import npppo
+from npppo.agents.agent import Agent
+from npppo.agents.rollout import valued
+from npppo.algorithms import a2c, ppo, reinforce, trpo
+from npppo.algorithms.batches import minibatches, rows_of
+from npppo.algorithms.descent import State
+
+STEPS = 25
+SPACES = [Discrete(3), MultiDiscrete([2, 3]), MultiBinary(2), Box(-1, 1, (2,))]
+every_space = pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
+every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+ALGORITHMS = [npppo.REINFORCE, npppo.A2C, npppo.TRPO, npppo.PPO]
+every_algorithm = pytest.mark.parametrize("kind", ALGORITHMS, ids=lambda kind: kind.__name__)
+
+
+def played(space=SPACES[0], mode=NEXT_STEP, batches=1, **architecture):
+    """(agent, [batch, ...])"""
+    agent, _, made = play(Scripted(scripts(), mode, space), STEPS, batches, **architecture)
+    return agent, made
+
+
+def unmoved(agent):
+    return State(np.zeros_like(agent.parameters), np.zeros_like(agent.parameters))
+
+
+class InOrder:
+    """A generator whose permutations leave everything where it is."""
+
+    def permutation(self, n):
+        return np.arange(n)
+
+
+def with_exact_ratios(agent, batch):
+    """The batch as if its log-probabilities came from one evaluation of all valid rows.
+
+    Those of a rollout come from a few rows at a time and differ in the last bit.
+    """
+    valid = batch.valid
+    (log_prob, _, _), _ = agent.evaluate(batch.observations[valid], batch.actions[valid])
+    log_probs = batch.log_probs.copy()
+    log_probs[valid] = log_prob
+    return replace(batch, log_probs=log_probs)
+
+
+# A2C
+
+
+@every_space
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
+def test_ppo_with_one_step_is_a2c_bit_for_bit(space, optimizer):
+    """One epoch of one minibatch, without normalisation: the ratio is 1, and nothing is clipped."""
+    agent, (batch,) = played(space)
+    batch = with_exact_ratios(agent, batch)
+    twin = Agent(agent.architecture, agent.parameters.copy())
+    T, E = batch.rewards.shape
+    same = {"n_steps": T, "n_envs": E, "gae_lambda": 1.0, "ent_coef": 0.02, "optimizer": optimizer}
+    one = a2c.update(agent, unmoved(agent), batch, a2c.A2CConfig(**same), 0.01, InOrder())
+    settings = {"batch_size": T * E, "n_epochs": 1, "normalize_advantage": False}
+    config = ppo.PPOConfig(**same, **settings)
+    other = ppo.update(twin, unmoved(twin), batch, config, 0.01, 0.2, InOrder())
+    assert_same(agent.parameters, twin.parameters)
+    for name in ("value_loss", "entropy", "grad_norm", "explained_variance"):
+        assert one[name] == other[name]
+    assert other["max_ratio"] != 1  # it has moved
+
+    for change in ({"gae_lambda": 0.9}, {"ent_coef": 0.03}, {"n_epochs": 2}, {"vf_coef": 0.4}):
+        third = Agent(agent.architecture, played(space)[0].parameters)
+        changed = ppo.PPOConfig(**{**same, **settings, **change})
+        ppo.update(third, unmoved(third), batch, changed, 0.01, 0.2, InOrder())
+        assert (third.parameters != agent.parameters).any()
+
+
+# REINFORCE
+
+
+def returns_by_hand(script_ends, rewards, gamma):
+    """Of an episode's rewards, each row's discounted sum of those from there on."""
+    return [sum(gamma**k * r for k, r in enumerate(rewards[t:])) for t in range(len(rewards))]
+
+
+@every_mode
+@pytest.mark.parametrize("baseline", ["none", "mean", "value"])
+def test_reinforce_learns_from_whole_episodes_each_once(mode, baseline, monkeypatch):
+    """Also from those that go on across batches: none is cut, none is used twice."""
+    seen = []
+    spied = reinforce.policy_gradient_loss
+
+    def spy(log_prob, advantages):
+        seen.append(advantages)
+        return spied(log_prob, advantages)
+
+    monkeypatch.setattr(reinforce, "policy_gradient_loss", spy)
+    gamma = 0.9
+    agent, _, batches = play(Scripted(scripts(), mode, Discrete(3)), 4, 8)
+    state = unmoved(agent)
+    config = reinforce.REINFORCEConfig(baseline=baseline, gamma=gamma, n_steps=4, n_envs=3)
+    values = []
+    for batch in batches:
+        before = len(seen)
+        played, whole = reinforce.joined(State(state.m, state.v, 0, dict(state.more)), batch)
+        rows = played["valid"] & whole
+        values.append(agent.values(played["observations"][rows]) if rows.any() else None)
+        reinforce.update(agent, state, batch, config, 0.0, None)
+        assert len(seen) == before + rows.any()
+
+    expected = []
+    for script in scripts():
+        rows = 8 * 4
+        made = 0
+        for number in range(100):
+            episode = script[number % len(script)]
+            L = len(episode.rewards)
+            if made + L > rows:
+                break
+            made += L + (mode is NEXT_STEP)
+            cut = episode.truncated and not episode.terminated and baseline == "value"
+            end = agent.values(episode.observations[-1:])[0] if cut else 0.0
+            G = [
+                sum(gamma**k * r for k, r in enumerate(episode.rewards[t:]))
+                + gamma ** (L - t) * end
+                for t in range(L)
+            ]
+            expected += zip(G, agent.values(episode.observations[:L]), strict=True)
+    if baseline == "mean":
+        # each batch has a mean of its own: what is left is the sum of nothing
+        assert sum(len(part) for part in seen) == len(expected)
+        for part in seen:
+            assert_close(part.mean(), 0.0)
+        return
+    wanted = sorted(G - (value if baseline == "value" else 0) for G, value in expected)
+    assert_close(np.sort(np.concatenate(seen)), np.array(wanted))
+
+
+def test_an_episode_that_does_not_go_on_was_cut():
+    """Where a segment ends new episodes begin everywhere: what waited is not joined to them."""
+    agent, (first, second) = played(mode=SAME_STEP, batches=2)
+    state = unmoved(agent)
+    played_first, whole = reinforce.joined(state, first)
+    waiting = int((played_first["valid"] & ~whole).sum())
+    assert waiting
+    second = replace(second, continues=np.zeros(3, bool))
+    both, whole = reinforce.joined(state, second)
+    cut = len(both["valid"]) - STEPS - 1
+    assert both["truncated"][cut].all() and whole[: cut + 1].all()
+    assert second.truncated is not both["truncated"]
+    assert both["valid"][: cut + 1].sum() == waiting
+
+
+def test_a_baseline_lowers_the_variance_of_the_gradient():
+    """With returns far from 0, that of a mean is much lower, and the value's lower still."""
+    agent, batches = played(batches=40, mode=SAME_STEP)
+    spread = {}
+    for baseline in ("none", "mean"):
+        gradients = []
+        for batch in batches:
+            batch = replace(batch, rewards=batch.rewards + 10)
+            twin = Agent(agent.architecture, agent.parameters.copy())
+            config = reinforce.REINFORCEConfig(
+                baseline=baseline, optimizer="sgd", max_grad_norm=1e9, n_steps=STEPS, n_envs=3
+            )
+            reinforce.update(twin, unmoved(twin), batch, config, 1.0, None)
+            gradients.append(twin.parameters - agent.parameters)
+        spread[baseline] = np.var(gradients, axis=0).sum()
+    assert spread["mean"] < spread["none"] / 3
+
+
+# TRPO
+
+
+def trust_region(agent, batch, **settings):
+    config = trpo.TRPOConfig(**settings)
+    rows = rows_of(batch, 0.9, 0.7)
+    return trpo.trust_region_step(agent, rows, config), rows
+
+
+@every_space
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_fisher_product_is_the_hessian_of_the_mean_kl(space, shared):
+    """The explicit matrix: the mean KL's gradient by complex step, column by column."""
+    agent, (batch,) = played(space, shared_trunk=shared)
+    rows = rows_of(batch, 0.9, 0.7)
+    P = len(agent.parameters)
+    _, cache = agent.evaluate(rows.observations, rows.actions)
+    F = np.empty((P, P))
+    for i in range(P):
+        moved = agent.parameters + 1e-30j * (np.arange(P) == i)
+        twin = Agent(agent.architecture, moved)
+        _, twin_cache = twin.evaluate(rows.observations, rows.actions)
+        kl, kl_cache = twin.head.kl(*cache.distribution, *twin_cache.distribution)
+        dkl = np.full(len(kl), 1 / len(kl))
+        F[:, i] = (
+            twin.policy_backward(twin.head.kl_backward(dkl, kl_cache), twin_cache).imag / 1e-30
+        )
+    v = np.random.default_rng(0).normal(size=P)
+    scale = abs(F @ v).max()
+    product = trpo.fisher_product(agent, rows.observations, cache, v)
+    assert_close(product / scale, F @ v / scale, COMPLEX_STEP)
+    assert_close(F, F.T)
+
+
+@every_space
+def test_the_step_improves_within_the_trust_region(space):
+    agent, (batch,) = played(space)
+    log, rows = trust_region(agent, batch, max_kl=0.01)
+    kl, _ = agent.head.kl(*rows.old_distribution, *agent.policy(rows.observations))
+    assert 0.001 < log["kl"] <= 0.01 and log["kl"] == kl.mean()
+    before, _ = played(space)
+    advantages = npppo.normalize_advantages(rows.advantages)
+    losses = []
+    for one in (before, agent):
+        (log_prob, _, _), _ = one.evaluate(rows.observations, rows.actions)
+        losses.append(-np.mean(np.exp(log_prob - rows.old_log_prob) * advantages))
+    assert losses[1] < losses[0]
+
+
+def test_without_damping_the_quadratic_form_of_the_step_is_max_kl():
+    """Half of it: what the mean KL is to lowest order. A share of the step has its square of it."""
+    agent, (batch,) = played()
+    before = agent.parameters.copy()
+    for max_kl in (1e-2, 1e-6):
+        log, rows = trust_region(agent, batch, max_kl=max_kl, damping=0.0)
+        step = (agent.parameters - before) / log["step_share"]
+        agent.parameters = before
+        _, cache = agent.evaluate(rows.observations, rows.actions)
+        form = step @ trpo.fisher_product(agent, rows.observations, cache, step)
+        assert_close(form / 2 / max_kl, 1.0)
+
+
+@pytest.mark.parametrize("reason", ["kl", "no improvement"])
+def test_a_rejected_step_leaves_the_policy_bit_for_bit(reason, monkeypatch):
+    agent, (batch,) = played()
+    before = agent.parameters.copy()
+    if reason == "kl":
+        monkeypatch.setattr(trpo, "SHRINK", 1.0)
+        tried = []
+        kl = agent.head.kl
+
+        def too_far(*args):
+            out, cache = kl(*args)
+            tried.append(out)
+            return out + 1, cache
+
+        agent.head = replace(agent.head, kl=too_far)
+        log, _ = trust_region(agent, batch)
+        assert len(tried) == 10
+    else:  # in the opposite direction everything gets worse
+        solve = trpo.conjugate_gradient
+        monkeypatch.setattr(trpo, "conjugate_gradient", lambda *args: -solve(*args))
+        log, _ = trust_region(agent, batch)
+    assert log["step_share"] == log["kl"] == 0
+    assert_same(agent.parameters, before)
+
+
+def test_the_line_search_takes_the_first_step_that_fits(monkeypatch):
+    """A step that is too long is shortened, no more than it must be."""
+    shares = []
+    for stretch in (1.0, 3.0):
+        agent, (batch,) = played()
+        solve = trpo.math.sqrt
+        monkeypatch.setattr(trpo.math, "sqrt", lambda x, solve=solve, s=stretch: s * solve(x))
+        log, _ = trust_region(agent, batch, max_kl=1e-4)
+        monkeypatch.undo()
+        shares.append(log["step_share"])
+        assert 0 < log["kl"] <= 1e-4
+    assert shares[1] < shares[0] / 2
+    assert_close(np.log(shares[1]) / np.log(0.8), round(np.log(shares[1]) / np.log(0.8)))
+
+
+def test_fitting_the_values_leaves_the_policy_alone():
+    agent, (batch,) = played()
+    twin = Agent(agent.architecture, agent.parameters.copy())
+    trust_region(twin, batch, gamma=0.9, gae_lambda=0.7)
+    T, E = batch.rewards.shape
+    config = trpo.TRPOConfig(n_steps=T, n_envs=E, gamma=0.9, gae_lambda=0.7, batch_size=9)
+    log = trpo.update(agent, unmoved(agent), batch, config, 0.01, np.random.default_rng(0))
+    for (W, b), (V, c) in zip(agent.policy_layers, twin.policy_layers, strict=True):
+        assert_same(W, V)
+        assert_same(b, c)
+    rows = rows_of(batch, 0.9, 0.7)
+    errors = [np.mean((one.values(rows.observations) - rows.targets) ** 2) for one in (agent, twin)]
+    assert errors[0] < errors[1]
+    assert np.isfinite(list(log.values())).all()
+
+
+# PPO's other objectives
+
+
+@every_space
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_the_gradient_of_the_penalty(space, adaptive):
+    """An update of one step follows the surrogate, the other terms, and kl_coef · mean KL."""
+    agent, (batch,) = played(space)
+    T, E = batch.rewards.shape
+    objective = "adaptive_penalty" if adaptive else "penalty"
+    config = ppo.PPOConfig(
+        n_steps=T, n_envs=E, gamma=0.9, gae_lambda=0.7, batch_size=T * E, n_epochs=1,
+        objective=objective, kl_coef=2.5, ent_coef=0.02, optimizer="sgd", max_grad_norm=1e9,
+        normalize_advantage=False,
+    )  # fmt: skip
+    # the rows come from another policy, or the KL's gradient would be 0
+    rng = np.random.default_rng(4)
+    out, *own = batch.distribution
+    out = out + rng.normal(size=out.shape)
+    batch = replace(batch, distribution=(out, *own))
+    rows = rows_of(batch, 0.9, 0.7)
+    before = agent.parameters.copy()
+
+    def loss(parameters):
+        twin = Agent(agent.architecture, parameters)
+        (log_prob, entropy, values), cache = twin.evaluate(rows.observations, rows.actions)
+        ratio = np.exp(log_prob - rows.old_log_prob)
+        kl, _ = twin.head.kl(*rows.old_distribution, *cache.distribution)
+        value_error = ((values - rows.targets) ** 2).mean() / 2
+        return (
+            -(ratio * rows.advantages).mean()
+            + 0.5 * value_error
+            - 0.02 * entropy.mean()
+            + (2.5 * kl.mean())
+        )
+
+    P = len(before)
+    expected = np.array(
+        [loss(before + 1e-30j * (np.arange(P) == i)).imag / 1e-30 for i in range(P)]
+    )
+    state = unmoved(agent)
+    log = ppo.update(agent, state, batch, config, 1.0, 0.2, np.random.default_rng(0))
+    scale = abs(expected).max()
+    assert_close((before - agent.parameters) / scale, expected / scale, COMPLEX_STEP)
+    if adaptive:
+        assert log["kl"] > 0.015
+        assert state.more["kl_coef"] == 5.0
+
+
+def test_the_penalty_adapts_by_factors_of_two():
+    state = State(np.zeros(1), np.zeros(1))
+    config = ppo.PPOConfig(objective="adaptive_penalty", kl_target=0.02)
+    for kl, expected in [(0.0301, 2), (0.0299, 1), (0.0134, 1), (0.0133, 0.5), (0.0, 0.5)]:
+        ppo.adapt(state, config, 1.0, 1.0, 1e-3, kl)
+        assert state.more["kl_coef"] == expected
+    assert "learning_rate_factor" not in state.more
+
+
+def test_the_learning_rate_adapts_to_the_kl_within_its_bounds():
+    config = ppo.PPOConfig(learning_rate_kl=0.01)
+    for kl, factor, expected in [
+        (0.0201, 1.0, 1 / 1.5),
+        (0.0199, 1.0, 1.0),
+        (0.0051, 1.0, 1.0),
+        (0.0049, 1.0, 1.5),
+        (1.0, 0.0101, 0.01),  # 1e-5 / 1e-3
+        (0.0, 9.0, 10.0),  # 1e-2 / 1e-3
+    ]:
+        state = State(np.zeros(1), np.zeros(1))
+        ppo.adapt(state, config, 0.0, factor, 1e-3, kl)
+        assert_close(float(state.more["learning_rate_factor"]), expected)
+
+
+@every_mode
+def test_recomputed_advantages_are_those_of_the_values_by_now(mode):
+    agent, (batch,) = played(mode=mode)
+    agent.parameters = np.random.default_rng(3).normal(size=agent.parameters.size)
+    now = valued(agent, batch)
+    _, _, (fresh,) = play(Scripted(scripts(), mode, SPACES[0]), STEPS)
+    again = valued(agent, fresh)
+    assert_same(now.values, again.values)
+    values = agent.values(batch.observations.reshape(-1, 3)).reshape(STEPS, 3)
+    assert_close(now.values, values)
+    ended = batch.terminated | batch.truncated
+    going_on = (batch.valid & ~ended)[:-1]
+    assert_close(now.next_values[:-1][going_on], values[1:][going_on])
+    untouched = valued(played(mode=mode)[0], batch)
+    assert_close(untouched.next_values[batch.valid], batch.next_values[batch.valid])
+
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"clip_range_high": 0.3}, "clip_range_high is 0.3, but the objective is 'clip'"),
+        ({"kl_coef": 1.0, "objective": "spo"}, "expected 'penalty' or 'adaptive_penalty'"),
+        ({"kl_target": 0.1, "objective": "penalty"}, "kl_target is 0.1"),
+        ({"clip_bound": 1.0, "objective": "dual_clip"}, "clip_bound is 1.0, expected a number abo"),
+        ({"objective": "trpo"}, "objective is 'trpo', expected one of clip"),
+        ({"optimizer": "adamw"}, "optimizer is 'adamw', expected one of adam"),
+    ],
+)
+def test_an_option_of_another_objective_is_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        ppo.PPOConfig(**settings)
+
+
+def test_minibatches_cover_the_rows():
+    assert minibatches(10, 4) == [slice(0, 4), slice(4, 8), slice(8, 10)]
+    assert minibatches(9, 4) == [slice(0, 4), slice(4, 8), slice(8, 9)]
+    assert minibatches(9, 4, alone=False) == [slice(0, 4), slice(4, 9)]
+
+
+# All of them
+
+
+class Grid(gymnasium.Env):
+    """A corner to find on a 4 x 4 grid; a step into the wall is masked where `masks` says so."""
+
+    def __init__(self, action_space, masks=False):
+        self.observation_space = Box(0, 1, (2,), np.float64)
+        self.action_space = action_space
+        self.masks = masks
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at = self.np_random.integers(0, 4, 2)
+        self.steps = 0
+        return self.at / 3, self._info()
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        if self.masks:
+            assert self._info()["action_mask"][action], "a masked action was taken"
+        moves = {"Discrete": lambda: [(1, 0), (-1, 0), (0, 1), (0, -1)][int(action)]}
+        moves["MultiDiscrete"] = lambda: action - [1, 3]
+        moves["MultiBinary"] = lambda: 2 * action - 1
+        moves["Box"] = lambda: np.sign(action).astype(int)
+        self.at = (self.at + moves[type(self.action_space).__name__]()).clip(0, 3)
+        self.steps += 1
+        there = bool((self.at == 3).all())
+        return self.at / 3, float(there) - 0.1, there, self.steps == 30, self._info()
+
+    def _info(self):
+        if not self.masks:
+            return {}
+        x, y = self.at
+        return {"action_mask": np.array([x < 3, x > 0, y < 3, y > 0], np.int8)}
+
+
+KINDS = {
+    "Discrete": (Discrete(4), False),
+    "masked": (Discrete(4), True),
+    "MultiDiscrete": (MultiDiscrete([3, 3], start=[0, 2]), False),
+    "MultiBinary": (MultiBinary(2), False),
+    "Box": (Box(-1, 1, (2,), np.float32), False),
+}
+SMALL = {"n_steps": 32, "net_arch": (16,)}
+
+
+def model_on(kind, name, mode=NEXT_STEP, seed=0, **settings):
+    space, masks = KINDS[name]
+    return kind(sync(lambda: Grid(space, masks), mode, 4), seed=seed, **{**SMALL, **settings})
+
+
+@pytest.mark.parametrize(
+    "kind, name",
+    [(kind, "masked") for kind in ALGORITHMS]
+    + [(npppo.PPO, name) for name in KINDS if name != "masked"],
+)
+def test_every_algorithm_and_every_kind_of_action_learns(kind, name):
+    model = model_on(kind, name)
+    model.learn(512)
+    before = np.mean([r for r, _ in model.recent])
+    model.learn({"REINFORCE": 30_000}.get(kind.__name__, 15_000))
+    assert np.mean([r for r, _ in model.recent]) > before + 0.3
+
+
+@every_algorithm
+@every_mode
+@pytest.mark.parametrize("name", KINDS)
+def test_a_run_goes_on_from_a_file_bit_for_bit(kind, mode, name, tmp_path):
+    whole = model_on(kind, name, mode).learn(700)
+    whole.learn_until(1500)
+    half = model_on(kind, name, mode).learn(700)
+    half.save(tmp_path / "half.npz")
+    space, masks = KINDS[name]
+    env = sync(lambda: Grid(space, masks), mode, 4)
+    resumed = npppo.load(tmp_path / "half.npz", env)
+    assert type(resumed) is kind
+    resumed.learn_until(1500)
+    assert_same(resumed.agent.parameters, whole.agent.parameters)
+    assert_same(resumed.state.v, whole.state.v)
+    assert resumed.state.more.keys() == whole.state.more.keys()
+    for key, array in whole.state.more.items():
+        assert_same(resumed.state.more[key], array)
+
+
+class BadMask(Grid):
+    def __init__(self, mask):
+        super().__init__(Discrete(4), True)
+        self.mask = mask
+
+    def _info(self):
+        return {"action_mask": self.mask}
+
+
+@pytest.mark.parametrize(
+    "mask, said",
+    [
+        (np.ones(3, bool), r"environment 0 has shape \(3,\), expected \(4,\)"),
+        (np.zeros(4, bool), "environment 0 is .*expected at least one action that is allowed"),
+        (np.full(4, 0.5), "environment 0 is .* of dtype float64, expected bool"),
+        (np.array([0, 1, 2, 1]), "environment 0 is .*expected bool or whole numbers 0 and 1"),
+    ],
+    ids=["shape", "nothing allowed", "dtype", "values"],
+)
+def test_a_mask_that_cannot_be_is_refused(mask, said):
+    with pytest.raises(ValueError, match=said):
+        npppo.PPO(sync(lambda: BadMask(mask), SAME_STEP), **SMALL).learn(10)
+
+
+def test_a_mask_on_real_numbers_is_refused():
+    class Masked(Grid):
+        def _info(self):
+            return {"action_mask": np.ones(2, bool)}
+
+    with pytest.raises(ValueError, match="expected Discrete or MultiDiscrete"):
+        npppo.PPO(sync(lambda: Masked(KINDS["Box"][0]), SAME_STEP), **SMALL).learn(10)
+
+
+def test_a_mask_that_stops_coming_is_missed():
+    class Forgets(Grid):
+        def _info(self):
+            return super()._info() if self.steps < 3 else {}
+
+    with pytest.raises(ValueError, match="no 'action_mask'"):
+        npppo.PPO(sync(lambda: Forgets(Discrete(4), True), SAME_STEP, 1), **SMALL).learn(100)
+
+
+def test_several_choices_have_a_mask_each():
+    class Masked(Grid):
+        def _info(self):
+            return {"action_mask": (np.array([1, 0, 1], bool), np.array([0, 0, 1], bool))}
+
+        def step(self, action):
+            assert action[0] != 1 and action[1] == 4
+            return super().step(action)
+
+    npppo.PPO(sync(lambda: Masked(KINDS["MultiDiscrete"][0]), SAME_STEP), **SMALL).learn(200)
+
+
+def test_choices_of_nothing_are_refused():
+    with pytest.raises((ValueError, AssertionError)):
+        npppo.PPO(sync(lambda: Grid(MultiDiscrete([3, 0])), SAME_STEP), **SMALL)
