@@ -8,11 +8,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .contract import *
+    from .training.evaluate import *
     from .training.learner import *
 
 # Loaded on first use, not here: the commands must choose the number of BLAS threads before NumPy
 # is imported, and whoever wants one formula need not wait for the rest.
-HOMES = ("npppo.contract", "npppo.training.learner")  # the formulas; the trainer
+# the formulas; the trainer; the evaluation
+HOMES = ("npppo.contract", "npppo.training.learner", "npppo.training.evaluate")
 
 
 def __getattr__(name: str) -> Any:

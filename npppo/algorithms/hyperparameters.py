@@ -55,7 +55,8 @@ class Config:
     """What an algorithm's config, a frozen dataclass of fields made by rules, has for the learner.
 
     A rate `x` with a field `x_end` has a linear schedule, which arrives there at the end of the
-    training; None keeps it constant.
+    training; None keeps it constant. Such a rate may also be a function of the share of the
+    training that is done.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -76,20 +77,41 @@ class Config:
             elif isinstance(value, list) and KINDS[kind] == (tuple,):  # as JSON has it
                 value = tuple(value)
             object.__setattr__(self, made.name, value)
-            if value is None and optional:
+            if (value is None and optional) or (callable(value) and self.is_rate(made.name)):
                 continue
+            start, _, end = made.name.rpartition("_")
+            if end == "end" and callable(getattr(self, start)):
+                raise ValueError(
+                    f"{made.name} is {value!r}, but {start} is a function, expected None"
+                )
             # True is an int
             right = isinstance(value, KINDS[kind]) and isinstance(value, bool) == (kind == "bool")
             if not right or not made.metadata["holds"](value):
                 raise ValueError(f"{made.name} is {value!r}, expected {made.metadata['expected']}")
 
+    def is_rate(self, name: str) -> bool:
+        """Whether it may change in the course of a training."""
+        return hasattr(self, f"{name}_end")
+
     def rates(self, fraction: float) -> dict[str, float]:
         """Each rate that has a schedule, when this share of the training, or more, is done."""
+        fraction = min(1, fraction)
         rates = {}
-        for name in vars(self):
-            if hasattr(self, f"{name}_end"):
-                start, end = getattr(self, name), getattr(self, f"{name}_end")
-                rates[name] = (
-                    start if end is None else linear_schedule(start, end, min(1, fraction))
-                )
+        for made in fields(self):
+            if self.is_rate(made.name):
+                start, end = getattr(self, made.name), getattr(self, f"{made.name}_end")
+                if callable(start):
+                    rates[made.name] = _from_schedule(made, start, fraction)
+                elif end is None:
+                    rates[made.name] = start
+                else:
+                    rates[made.name] = linear_schedule(start, end, fraction)
         return rates
+
+
+def _from_schedule(made: Field[Any], schedule: Callable[[float], Any], fraction: float) -> float:
+    rate = schedule(fraction)
+    if not isinstance(rate, (int, float, np.number)) or not made.metadata["holds"](rate):
+        expected = made.metadata["expected"]
+        raise ValueError(f"{made.name} is {rate!r} at {fraction:.4g}, expected {expected}")
+    return float(rate)

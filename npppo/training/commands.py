@@ -226,7 +226,7 @@ def train_command(
         steps, stop_at = settings["total_timesteps"], settings["stop_at"]
         progress = Progress(steps, model.num_timesteps)
 
-        def on_update(row: Row) -> bool:
+        def on_update(model: Learner, row: Row) -> bool:
             progress.update(row)
             return not interrupted.asked
 

@@ -23,7 +23,11 @@ from .threads import one_blas_thread
 if TYPE_CHECKING:
     from gymnasium.vector import VectorEnv
 
+    from .learner import Environment
+
     Environments = VectorEnv[Any, Any, Any]
+
+__all__ = ["evaluate"]
 
 # of an episode, where the environment itself has no time limit: a policy may stand still for ever
 MAX_STEPS = 10_000
@@ -46,16 +50,19 @@ class Evaluation:
         seed: int = 0,
         deterministic: bool = True,
         max_steps: int | None = None,
+        env: Environment | None = None,
     ) -> None:
-        if model.env_id is None:
+        if model.env_id is None and env is None:
             raise ValueError(
-                "the model was made from an environment without an id: evaluate() needs one"
+                "the model was made from an environment without an id: pass one as env"
             )
         for name, number in (("episodes", episodes), ("max_steps", max_steps)):
             if number is not None and number < 1:
                 raise ValueError(f"{name} is {number}, expected 1 or more")
-        own_limit: int | None = getattr(model.env.spec, "max_episode_steps", None)
-        self.model, self.env_id, self.wanted = model, model.env_id, episodes
+        spec = model.env.spec if env is None else env.spec
+        own_limit: int | None = getattr(spec, "max_episode_steps", None)
+        self.model, self.env_id, self.wanted = model, model.env_id or "", episodes
+        self.env = None if env is None else vectorized(env)
         self.seed, self.deterministic = seed, deterministic
         self.max_steps = max_steps or own_limit or MAX_STEPS
         self.finished: list[Episode] = []
@@ -84,8 +91,10 @@ class Evaluation:
 
         In a round every environment plays exactly one episode: to take the first that end would
         favour the short ones. There are no more environments than in the training, where they are
-        known to fit into this machine. What was played before an exception is known.
+        known to fit into this machine. What was played before an exception is known. Environments
+        that were made here are closed.
         """
+        env = self.env if env is None else env
         if env is None:
             rounds = math.ceil(self.wanted / self.model.config.n_envs)
             env = make_env(self.env_id, math.ceil(self.wanted / rounds))
@@ -94,7 +103,8 @@ class Evaluation:
                 for number in range(math.ceil(self.wanted / env.num_envs)):
                     self._one_round(number, env, show)
         finally:
-            env.close()
+            if env is not self.env:
+                env.close()
 
     def _one_round(self, number: int, env: Environments, show: Show) -> None:
         seeds = np.random.SeedSequence(self.seed, spawn_key=(number,))
@@ -151,16 +161,18 @@ class Evaluation:
 def evaluate(
     model: Learner,
     episodes: int = 100,
+    env: Environment | None = None,
     seed: int = 0,
     deterministic: bool = True,
     max_steps: int | None = None,
 ) -> list[Episode]:
     """(return, length) of `episodes` fresh episodes of the environment the model was made for.
 
-    An episode that has not ended after `max_steps` steps is left out, with a warning; None is the
-    environment's own limit, or MAX_STEPS where it has none.
+    They are played in `env` where one is given, which stays open. An episode that has not ended
+    after `max_steps` steps is left out, with a warning; None is the environment's own limit, or
+    MAX_STEPS where it has none.
     """
-    evaluation = Evaluation(model, episodes, seed, deterministic, max_steps)
+    evaluation = Evaluation(model, episodes, seed, deterministic, max_steps, env)
     evaluation.play()
     if missing := evaluation.missing():
         warnings.warn(missing, stacklevel=2)

@@ -30,6 +30,7 @@ from ..agents.spaces import difference
 from ..algorithms import a2c, ppo, reinforce, trpo
 from ..algorithms.descent import State
 from ..algorithms.hyperparameters import Config
+from ..algorithms.reinforce import WAITING
 from ..formulas.shapes import Array
 from .blame import is_others, one_line
 from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint
@@ -51,8 +52,10 @@ SEGMENT_STEPS = 16384
 RECENT_EPISODES = 100
 COUNTS = ("updates", "num_timesteps", "episodes")
 
+A_FUNCTION = "a function"  # in a file, in place of a schedule that the caller wrote
+
 Row = dict[str, float]  # what is logged of one update
-Callback = Callable[[Row], bool | None]
+Callback = Callable[["Learner", Row], bool | None]
 Same = TypeVar("Same", bound="Learner")
 
 
@@ -216,8 +219,9 @@ class Learner:
         """Train for `total_timesteps` more steps; returns self.
 
         A second call goes on where the last one stopped, with schedules that start again. After
-        each update `callback` gets what there is to log; the training ends early when it returns
-        False. Rows that are no transition are not counted. The last batch is not cut short.
+        each update `callback` gets the model and what there is to log; the training ends early when
+        it returns False. Rows that are no transition are not counted. The last batch is not cut
+        short.
         An environment that was given may have been used in between: there a second call begins new
         episodes.
         With `progress` a line on the standard output says how far it is. While it trains NumPy's
@@ -233,7 +237,7 @@ class Learner:
         if not progress:
             return self._learn(first, last, last, callback)
         with closing(Progress(last, first)) as line:
-            return self._learn(first, last, last, line.update, callback)
+            return self._learn(first, last, last, lambda model, row: line.update(row), callback)
 
     def learn_until(
         self: Same,
@@ -296,7 +300,7 @@ class Learner:
                 "seconds": now - start,
                 "steps_per_second": steps / (now - began),
             }
-            if any([callback(row) is False for callback in callbacks if callback]):
+            if any([callback(self, row) is False for callback in callbacks if callback]):
                 break
         return self
 
@@ -376,7 +380,11 @@ class Learner:
 
         The file is whole or not there, and holds no code.
         """
-        write_checkpoint(_with_suffix(Path(path)), *self._contents())
+        arrays, meta = self._contents()
+        meta["config"] = {
+            name: A_FUNCTION if callable(value) else value for name, value in meta["config"].items()
+        }
+        write_checkpoint(_with_suffix(Path(path)), arrays, meta)
 
     def _contents(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """The arrays and the rest of what a checkpoint, or a copy, is made of."""
@@ -420,13 +428,16 @@ class Learner:
                 raise CheckpointError(
                     f"{name} of the checkpoint has shape {arrays[name].shape}, expected {size}"
                 )
-        self.player.set_state({name: arrays[f"player_{name}"] for name in self.player.state()})
-        self.agent.parameters[:] = arrays["parameters"]
         more = {
             name.removeprefix("more_"): array
             for name, array in arrays.items()
             if name.startswith("more_")
         }
+        if meta["playing"] or len(arrays["player_ended"]) == self.env.num_envs:
+            self.player.set_state({name: arrays[f"player_{name}"] for name in self.player.state()})
+        else:  # of other environments
+            more = {name: array for name, array in more.items() if not name.startswith(WAITING)}
+        self.agent.parameters[:] = arrays["parameters"]
         step = int(meta["optimizer_step"])
         self.state = State(arrays["optimizer_m"], arrays["optimizer_v"], step, more)
         for name in COUNTS:
@@ -503,16 +514,39 @@ def kind_of(saved: dict[str, Any]) -> type[Learner]:
     return ALGORITHMS[name]
 
 
-def load(path: str | Path, env: Environment | None = None) -> Learner:
+def load(
+    path: str | Path,
+    env: Environment | None = None,
+    n_envs: int | None = None,
+    **schedules: Callable[[float], float],
+) -> Learner:
     """The model that `save` wrote, or that a run's folder holds, ready for more training.
 
-    `env` is needed where the model was not made from an id. Raises CheckpointError, a ValueError,
-    for a file that is no whole checkpoint, or that was made for another environment.
+    `env` is needed where the model was not made from an id. With another number of environments,
+    `n_envs`, the training begins new episodes, and a warning says so. `schedules` are the rates
+    that were functions, which no file holds. Raises CheckpointError, a ValueError, for a file that
+    is no whole checkpoint, or that was made for another environment.
     """
     path = Path(path)
     path = path / "checkpoint.npz" if path.is_dir() else _with_suffix(path)
     arrays, meta = read_checkpoint(path)
     try:
+        config = meta["config"]
+        missing = {name for name, value in config.items() if value == A_FUNCTION} - schedules.keys()
+        if missing:
+            name = min(missing)
+            raise ValueError(f"its {name} was a function: load(path, {name}=...) takes it again")
+        config.update(schedules)
+        if n_envs is not None and n_envs != config["n_envs"]:
+            warnings.warn(
+                f"{path} has {config['n_envs']} environments, and now there are {n_envs}: the "
+                "training goes on with new episodes",
+                stacklevel=2,
+            )
+            meta["playing"] = False
+            config["n_envs"] = n_envs
+            if "batch_size" in config:
+                config["batch_size"] = min(config["batch_size"], n_envs * config["n_steps"])
         env = env if env is not None else meta["env_id"]
         if env is not None:
             return _from_contents(kind_of(meta), env, arrays, meta)

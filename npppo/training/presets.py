@@ -8,6 +8,29 @@ are those of other seeds.
 from typing import Any
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "REINFORCE": {
+        "CartPole-v1": {
+            "total_timesteps": 300_000,
+            "n_envs": 16,
+            "n_steps": 128,
+            "learning_rate": 1e-2,
+            "learning_rate_end": 0.0,
+        },
+    },
+    "A2C": {
+        "CartPole-v1": {
+            "total_timesteps": 300_000,
+            "n_envs": 16,
+            "n_steps": 8,
+            "optimizer": "adam",
+            "learning_rate": 3e-3,
+            "learning_rate_end": 0.0,
+            "gae_lambda": 0.95,
+        },
+    },
+    "TRPO": {
+        "CartPole-v1": {"total_timesteps": 60_000},
+    },
     "PPO": {
         "CartPole-v1": {
             "total_timesteps": 100_000,

@@ -192,11 +192,11 @@ def train(folder: Path, model: Learner, settings: dict[str, Any], on_update: Cal
             ended = time.perf_counter()
             next_save = ended + max(LEAST_SECONDS_BETWEEN_SAVES, (ended - began) / SAVING_SHARE)
 
-        def callback(row: Row) -> bool:
+        def callback(model: Learner, row: Row) -> bool:
             if file.tell() == 0:
                 writer.writerow(row)
             writer.writerow(row.values())
-            goes_on = on_update(row) is not False
+            goes_on = on_update(model, row) is not False
             if time.perf_counter() > next_save:
                 save()
             return goes_on and not at_the_end()

@@ -548,3 +548,91 @@ def test_several_choices_have_a_mask_each():
 def test_choices_of_nothing_are_refused():
     with pytest.raises((ValueError, AssertionError)):
         npppo.PPO(sync(lambda: Grid(MultiDiscrete([3, 0])), SAME_STEP), **SMALL)
+
+
+# As the field's users know it
+
+
+def test_a_callback_sees_the_model_and_the_row():
+    seen = []
+
+    def callback(model, row):
+        seen.append((model, row["update"], model.updates))
+        return model.updates < 3
+
+    model = model_on(npppo.A2C, "Discrete")
+    model.learn(10**9, callback)
+    assert seen == [(model, update, update) for update in (1, 2, 3)]
+
+
+def test_a_rate_may_be_a_function_of_the_share_done(tmp_path):
+    """As another with the same values; no file holds it, so it is to be given again."""
+
+    def rate(done):
+        return 0.01 * (1 - done) ** 2
+
+    rows = []
+    model = model_on(npppo.PPO, "Discrete", learning_rate=rate, clip_range=lambda done: 0.3)
+    model.learn_until(1000, lambda model, row: rows.append(row))
+    share = [0, *(row["timesteps"] / 1000 for row in rows[:-1])]
+    assert_close([row["learning_rate"] for row in rows], [rate(min(1, done)) for done in share])
+    assert {row["clip_range"] for row in rows} == {0.3}
+    model.save(tmp_path / "model.npz")
+    env = sync(lambda: Grid(KINDS["Discrete"][0]), NEXT_STEP, 4)
+    with pytest.raises(ValueError, match="its clip_range was a function"):
+        npppo.load(tmp_path / "model.npz", env)
+    resumed = npppo.load(tmp_path / "model.npz", env, learning_rate=rate, clip_range=lambda _: 0.3)
+    for one in (model, resumed):
+        one.learn_until(2000)
+    assert_same(resumed.agent.parameters, model.agent.parameters)
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1.0, "fast", None])
+def test_a_schedule_that_gives_no_rate_is_named(bad):
+    model = model_on(npppo.A2C, "Discrete", learning_rate=lambda done: 0.01 if done < 0.5 else bad)
+    with pytest.raises(ValueError, match=r"learning_rate is .* at 0\.[5-9].*, expected a number"):
+        model.learn(1000)
+    with pytest.raises(ValueError, match=r"learning_rate_end is 0\.1, but .* a function"):
+        model_on(npppo.A2C, "Discrete", learning_rate=lambda done: 0.1, learning_rate_end=0.1)
+    with pytest.raises(ValueError, match=r"gamma is .*expected a number from 0 to 1"):
+        model_on(npppo.A2C, "Discrete", gamma=lambda done: 0.9)
+
+
+@every_algorithm
+def test_another_number_of_environments_begins_new_episodes(kind, tmp_path):
+    model = model_on(kind, "Discrete").learn(500)
+    model.save(tmp_path / "model.npz")
+    env = sync(lambda: Grid(KINDS["Discrete"][0]), NEXT_STEP, 2)
+    with pytest.warns(UserWarning, match="has 4 environments, and now there are 2: .*new episodes"):
+        other = npppo.load(tmp_path / "model.npz", env, n_envs=2)
+    assert_same(other.agent.parameters, model.agent.parameters)
+    assert other.num_timesteps == model.num_timesteps
+    before = other.agent.parameters.copy()
+    other.learn(500)
+    assert (other.agent.parameters != before).any() and other.env.num_envs == 2
+
+
+def test_evaluation_in_an_environment_that_is_given():
+    model = model_on(npppo.PPO, "Discrete").learn(200)
+    with pytest.raises(ValueError, match="pass one as env"):
+        npppo.evaluate(model, 5)
+    env = Grid(KINDS["Discrete"][0])
+    one = npppo.evaluate(model, 5, env, max_steps=30)
+    assert len(one) == 5 and env.steps > 0
+    assert npppo.evaluate(model, 5, env, max_steps=30) == one
+    several = sync(lambda: Grid(KINDS["Discrete"][0]), SAME_STEP, 3)
+    assert len(npppo.evaluate(model, 7, several, deterministic=False)) == 7
+
+
+def test_what_another_algorithm_has_is_said_with_its_name():
+    for kind, name, having in [
+        (npppo.PPO, "max_kl", "TRPO"),
+        (npppo.TRPO, "clip_range", "PPO"),
+        (npppo.A2C, "baseline", "REINFORCE"),
+    ]:
+        with pytest.raises(
+            TypeError, match=f"no hyperparameter of {kind.__name__}, but of {having}"
+        ):
+            model_on(kind, "Discrete", **{name: 0.1})
+    with pytest.raises(ValueError, match="max_kl is 0, expected a number above 0"):
+        model_on(npppo.TRPO, "Discrete", max_kl=0)

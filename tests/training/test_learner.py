@@ -76,7 +76,7 @@ def learn_updates(model, updates):
     """
     rows = []
 
-    def callback(row):
+    def callback(model, row):
         rows.append({name: repr(number) for name, number in row.items() if name not in TIMES})
         return model.updates < updates
 
@@ -157,7 +157,7 @@ def test_a_seed_may_be_of_any_size(seed, tmp_path):
     again = npppo.load(tmp_path / "model")
     learn_updates(again, 2)
     assert_same_model(again, model)
-    evaluate(model, 2, seed)
+    evaluate(model, 2, seed=seed)
 
 
 class Shown(Walk):
@@ -190,7 +190,7 @@ def test_environments_get_seeds_that_fit_a_c_int(tmp_path, short_segments):
         learn_updates(model, 5)
         model.save(tmp_path / "model")
         learn_updates(npppo.load(tmp_path / "model"), 6)
-        evaluate(model, 3, seed)
+        evaluate(model, 3, seed=seed)
         Evaluation(model, 2, seed).watch(None)
     del gymnasium.registry[env_id]
     assert max(TakesAnInt32.seeds) > 2**30  # all of the range is used
@@ -264,24 +264,24 @@ def test_learn_until_keeps_the_schedules_of_the_whole():
     pieces, whole = make("same step", **schedules), make("same step", **schedules)
     whole.learn_until(200)
     for piece in (50, 51, 130, 200):
-        pieces.learn_until(200, lambda row, piece=piece: pieces.num_timesteps < piece)
+        pieces.learn_until(200, lambda model, row, piece=piece: pieces.num_timesteps < piece)
     assert_same_model(pieces, whole)
 
 
 def test_schedules_go_straight_from_start_to_end():
     model = make("same step", learning_rate_end=0.002, clip_range=0.3, clip_range_end=0.1)
     rows = []
-    model.learn(5 * 32, rows.append)
+    model.learn(5 * 32, lambda model, row: rows.append(row))
     assert_close([row["learning_rate"] for row in rows], [0.01 - 0.008 * k / 5 for k in range(5)])
     assert_close([row["clip_range"] for row in rows], [0.3 - 0.2 * k / 5 for k in range(5)])
     rows.clear()
-    model.learn(2 * 32, rows.append)  # they start again
+    model.learn(2 * 32, lambda model, row: rows.append(row))  # they start again
     assert_close([row["learning_rate"] for row in rows], [0.01, 0.006])
 
 
 def test_schedules_may_end_before_the_training():
     model, rows = make("native", learning_rate=1.0, learning_rate_end=0.5, clip_range_end=0.1), []
-    model.learn_until(300, rows.append, schedules_end=150)
+    model.learn_until(300, lambda model, row: rows.append(row), schedules_end=150)
     done = np.array([0, *(row["timesteps"] for row in rows[:-1])])
     share = np.minimum(1, done / 150)
     assert [row["learning_rate"] for row in rows] == pytest.approx(1 - share / 2)
@@ -293,10 +293,12 @@ def test_schedules_may_end_before_the_training():
 
 def test_a_training_shows_its_progress_if_asked(capsys):
     model, rows = make("native"), []
-    model.learn(100, rows.append)
+    model.learn(100, lambda model, row: rows.append(row))
     assert capsys.readouterr().out == ""
     before = int(rows[-1]["timesteps"])
-    model.learn(100, lambda row: rows.append(row) or row["timesteps"] < before + 50, progress=True)
+    model.learn(
+        100, lambda model, row: rows.append(row) or row["timesteps"] < before + 50, progress=True
+    )
     steps = int(rows[-1]["timesteps"])
     assert before + 50 <= steps < before + 100  # the callback ends it, as ever
     line = (
@@ -307,16 +309,16 @@ def test_a_training_shows_its_progress_if_asked(capsys):
 
 def test_rates_without_an_end_are_constant():
     rows = []
-    make("same step").learn(4 * 32, rows.append)
+    make("same step").learn(4 * 32, lambda model, row: rows.append(row))
     assert {(row["learning_rate"], row["clip_range"]) for row in rows} == {(0.01, 0.2)}
 
 
 def test_a_callback_ends_the_training_by_false_alone():
     model, calls = make("same step"), count(1)
-    model.learn(10**9, lambda row: next(calls) < 4)
+    model.learn(10**9, lambda model, row: next(calls) < 4)
     assert model.updates == 3 + 1
-    model.learn(32 * 3, lambda row: None)
-    model.learn(32 * 3, lambda row: 0)
+    model.learn(32 * 3, lambda model, row: None)
+    model.learn(32 * 3, lambda model, row: 0)
     assert model.updates == 4 + 3 + 3
 
 
@@ -355,7 +357,7 @@ def test_a_model_may_be_copied_while_it_trains(way, short_segments):
         model = COPIES[way](make(env))
         twins = []
 
-        def callback(row, model=model, twins=twins):
+        def callback(model, row, twins=twins):
             twins.append(COPIES[way](model))
             return model.updates < 5
 
@@ -405,7 +407,7 @@ def test_the_log_counts_transitions_and_episodes(mode):
     rows = []
     model = npppo.PPO(Scripted(scripts(), mode), 0, n_steps=20, batch_size=16, net_arch=(4,))
     batches = watch(model)
-    model.learn_until(200, rows.append)
+    model.learn_until(200, lambda model, row: rows.append(row))
     transitions = np.cumsum([batch.valid.sum() for batch in batches])
     ends = np.cumsum([(batch.terminated | batch.truncated).sum() for batch in batches])
     assert [row["update"] for row in rows] == list(range(1, len(rows) + 1))
@@ -425,7 +427,7 @@ def test_the_log_counts_transitions_and_episodes(mode):
 def test_seconds_are_counted_from_the_start_and_the_rate_is_that_of_one_update():
     rows = []
     start = time.perf_counter()
-    make("plain").learn(200, rows.append)
+    make("plain").learn(200, lambda model, row: rows.append(row))
     elapsed = time.perf_counter() - start
     seconds = np.array([0, *(row["seconds"] for row in rows)])
     assert seconds[-1] <= elapsed
@@ -467,7 +469,9 @@ def test_only_the_last_100_episodes_are_recent():
 
 def test_no_episode_yet_is_nan():
     rows = []
-    npppo.PPO(Walk(length=1000), 0, n_steps=2, batch_size=2).learn(1, rows.append)
+    npppo.PPO(Walk(length=1000), 0, n_steps=2, batch_size=2).learn(
+        1, lambda model, row: rows.append(row)
+    )
     assert rows[0]["episodes"] == 0
     assert np.isnan(rows[0]["return"]) and np.isnan(rows[0]["length"])
 
@@ -962,7 +966,7 @@ def test_steps_that_are_all_no_transitions_are_survived():
     env = Scripted(one_step_episodes, NEXT_STEP)
     settings = {"n_steps": 1, "batch_size": 1, "normalize_advantage": False, "net_arch": (4,)}
     model, rows = npppo.PPO(env, 0, **settings), []
-    model.learn(5, rows.append)
+    model.learn(5, lambda model, row: rows.append(row))
     assert [row["timesteps"] for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4, 5]
     assert len({tuple(row) for row in rows}) == 1
 
@@ -1221,7 +1225,7 @@ def test_what_is_shown_is_what_would_be_measured(deterministic):
     env_id = "npppo-tests/Shown-v0"
     gymnasium.register(env_id, Shown)
     model = npppo.PPO(env_id, 0, n_envs=1, **TINY)
-    measured = evaluate(model, 5, 3, deterministic)
+    measured = evaluate(model, 5, None, 3, deterministic)
     for _ in range(2):
         shown = Evaluation(model, 5, 3, deterministic)
         shown.watch(None)
@@ -1266,7 +1270,7 @@ def test_an_evaluation_does_not_favour_short_episodes(lottery):
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_an_evaluation_depends_on_its_seed_alone(deterministic):
     model = make("native")
-    first, again, other = (evaluate(model, 10, seed, deterministic) for seed in (3, 3, 4))
+    first, again, other = (evaluate(model, 10, None, seed, deterministic) for seed in (3, 3, 4))
     assert first == again != other
 
 

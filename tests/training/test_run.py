@@ -80,7 +80,7 @@ def until_step(steps):
 def uninterrupted(folder, steps):
     model = PPO("CartPole-v1", SEED, **SETTINGS)
     run.begin(folder, model, until_step(steps))
-    assert run.train(folder, model, until_step(steps), lambda row: True)
+    assert run.train(folder, model, until_step(steps), lambda model, row: True)
     return outcome(folder)
 
 
@@ -97,7 +97,7 @@ def folder(tmp_path):
 
 def resume_to_the_end(folder):
     model, settings = run.resume(folder)
-    assert run.train(folder, model, settings, lambda row: True)
+    assert run.train(folder, model, settings, lambda model, row: True)
     return outcome(folder)
 
 
@@ -111,7 +111,7 @@ def interrupted_after(folder, updates):
 
 
 def until(updates):
-    return lambda row: row["update"] < updates
+    return lambda model, row: row["update"] < updates
 
 
 # The folder
@@ -132,7 +132,7 @@ def test_a_run_leaves_config_progress_and_checkpoint(folder):
 
 def test_the_rows_are_those_of_the_python_interface(short):
     rows = []
-    model = PPO("CartPole-v1", SEED, **SETTINGS).learn(SHORT, rows.append)
+    model = PPO("CartPole-v1", SEED, **SETTINGS).learn(SHORT, lambda model, row: rows.append(row))
     kept = [{name: str(row[name]) for name in row if name not in TIMES} for row in rows]
     assert kept == short[0]
     assert model.agent.parameters.tobytes() == short[1]["parameters"][-1]
@@ -217,7 +217,7 @@ def test_the_run_stops_at_a_mean_return_of_100_episodes(folder):
     model = PPO("CartPole-v1", SEED, **SETTINGS)
     settings = {"total_timesteps": LONG, "stop_at": 15.0}
     run.begin(folder, model, settings)
-    assert run.train(folder, model, settings, lambda row: True)
+    assert run.train(folder, model, settings, lambda model, row: True)
     rows = progress(folder)
     reached = [int(row["episodes"]) >= 100 and float(row["return"]) >= 15 for row in rows]
     assert reached == [False] * (len(rows) - 1) + [True]
@@ -448,7 +448,7 @@ def test_saving_takes_a_small_share_of_the_time(folder, monkeypatch):
         saved.append(now[0])
         now[0] += 0.5
 
-    def on_update(row):
+    def on_update(model, row):
         now[0] += 0.5
         return row["update"] < 300
 
@@ -473,7 +473,7 @@ def test_progress_is_on_the_disk_before_the_checkpoint(folder, monkeypatch):
     monkeypatch.setattr(PPO, "save", save)
     model = PPO("CartPole-v1", SEED, **SETTINGS)
     run.begin(folder, model, {})
-    run.train(folder, model, until_step(1000), lambda row: True)
+    run.train(folder, model, until_step(1000), lambda model, row: True)
     assert len(lengths) > 5
     assert all(updates == rows for updates, rows in lengths)
 

@@ -106,13 +106,13 @@ def test_training_and_evaluating_have_one_thread_of_numpys_own_openblas():
     before, seen = get(), []
     put(2)
     try:
-        model = npppo.PPO("CartPole-v1", 0, **TINY).learn(64, lambda row: seen.append(get()))
+        model = npppo.PPO("CartPole-v1", 0, **TINY).learn(64, lambda *_: seen.append(get()))
         act = model.act
         model.act = lambda *args: (seen.append(get()), act(*args))[1]
         evaluate(model, 1)
         assert len(seen) > 3 and set(seen) == {1}
         with pytest.raises(ZeroDivisionError):
-            model.learn(64, lambda row: 1 / 0)
+            model.learn(64, lambda *_: 1 / 0)
         with ThreadPoolExecutor() as pool:
             models = [npppo.PPO("CartPole-v1", seed, **TINY) for seed in range(4)]
             list(pool.map(lambda model: model.learn(64), models))
