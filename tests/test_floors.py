@@ -11,6 +11,7 @@ import pytest
 from test_every_function import CONTRACT
 
 import npppo
+import npppo.contract
 
 PACKAGE = Path(npppo.__file__).parent
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -186,3 +187,33 @@ def test_whoever_checks_types_is_told_that_there_are_some():
     setup.read(PACKAGE.parent / "setup.cfg")
     assert setup["options.package_data"]["npppo"].split() == ["py.typed"]
     assert (PACKAGE / "py.typed").read_text() == ""
+
+
+# Formulas that training has another form of, as the README says
+TO_BE_READ = {
+    *("categorical_log_prob", "categorical_entropy", "bernoulli_log_prob", "bernoulli_entropy"),
+    *("categorical_sample", "ppo_loss", "ppo_loss_backward"),
+    *("log_softmax_backward", "importance_ratio_backward"),
+}
+
+
+def names_used(file):
+    """What a file names outside of the definition of just that name."""
+    tree = ast.parse(file.read_text())
+    for statement in tree.body:
+        own = getattr(statement, "name", None)
+        for node in ast.walk(statement):
+            name = getattr(node, "id", None) or getattr(node, "attr", None)
+            if name and name != own:
+                yield name
+
+
+def test_every_formula_has_a_user():
+    rooms = ("formulas", "agents", "algorithms", "training")
+    used = {
+        name
+        for room in rooms
+        for file in (PACKAGE / room).glob("*.py")
+        for name in names_used(file)
+    }
+    assert set(npppo.contract.__all__) - used == TO_BE_READ
