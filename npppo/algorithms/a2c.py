@@ -36,9 +36,7 @@ class A2CConfig(Config):
     """A2C's hyperparameters, under Stable-Baselines3's names and with its defaults but n_envs."""
 
     learning_rate: float = above_0(7e-4, "the optimiser's step size")
-    learning_rate_end: float | None = from_0_on(
-        None, "where the learning rate arrives, linearly, at the end"
-    )
+    learning_rate_end: float | None = from_0_on(None, "where it arrives, linearly, at the end")
     optimizer: str = name_of_optimizer("rmsprop", "adam, rmsprop or sgd")
     n_envs: int = whole(8, "environments side by side")
     n_steps: int = whole(5, "steps of each environment between two updates")  # T

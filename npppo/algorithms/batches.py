@@ -1,15 +1,19 @@
-"""What every algorithm makes of a batch: advantages, targets, and its valid rows flattened."""
+"""What the algorithms make of a batch: its valid rows with advantages, and what there is to log."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from ..agents.agent import Agent
 from ..agents.heads import Distribution
 from ..agents.rollout import Batch
+from ..formulas.losses import approx_kl, clip_fraction, explained_variance
 from ..formulas.returns import gae
 from ..formulas.shapes import Array
+from ..formulas.surrogates import importance_ratio
 
 
 @dataclass(frozen=True)
@@ -75,3 +79,22 @@ def minibatches(n: int, size: int, alone: bool = True) -> list[slice]:
     if not alone and len(starts) > 1 and starts[-1] == n - 1:
         starts.pop()
     return [slice(*ends) for ends in pairwise([*starts, n])]
+
+
+def how_far(agent: Agent, rows: Rows, clip: float) -> dict[str, float]:
+    """How far the policy has moved from the one that drew the rows, over all of them; and how much
+    of the targets' variance the values before the update explain.
+    """
+    if not len(rows):
+        names = ("kl", "approx_kl", "clip_fraction", "max_ratio", "explained_variance")
+        return dict.fromkeys(names, math.nan)
+    distribution = agent.policy(rows.observations, rows.masks)
+    (log_prob, _), _ = agent.head.evaluate(*distribution, rows.actions)  # (N,)
+    kl, _ = agent.head.kl(*rows.old_distribution, *distribution)  # (N,)
+    return {
+        "kl": float(kl.mean()),
+        "approx_kl": float(approx_kl(log_prob, rows.old_log_prob)),
+        "clip_fraction": float(clip_fraction(log_prob, rows.old_log_prob, clip)),
+        "max_ratio": float(importance_ratio(log_prob, rows.old_log_prob)[0].max()),
+        "explained_variance": float(explained_variance(rows.old_values, rows.targets)),
+    }

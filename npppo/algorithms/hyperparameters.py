@@ -89,6 +89,12 @@ class Config:
             if not right or not made.metadata["holds"](value):
                 raise ValueError(f"{made.name} is {value!r}, expected {made.metadata['expected']}")
 
+    def expect_minibatches(self) -> None:
+        """Raise ValueError where a minibatch would have more rows than there are."""
+        rows, size = self.n_envs * self.n_steps, vars(self)["batch_size"]
+        if size > rows:
+            raise ValueError(f"batch_size is {size}, expected at most n_envs * n_steps = {rows}")
+
     def is_rate(self, name: str) -> bool:
         """Whether it may change in the course of a training."""
         return hasattr(self, f"{name}_end")

@@ -9,16 +9,10 @@ import numpy as np
 
 from ..agents.agent import Agent
 from ..agents.rollout import Batch, valued
-from ..formulas.losses import (
-    approx_kl,
-    clip_fraction,
-    explained_variance,
-    ppo_objective,
-    ppo_objective_backward,
-)
+from ..formulas.losses import ppo_objective, ppo_objective_backward
 from ..formulas.returns import normalize_advantages
-from ..formulas.surrogates import OBJECTIVES, importance_ratio
-from .batches import Rows, minibatches, rows_of
+from ..formulas.surrogates import OBJECTIVES
+from .batches import how_far, minibatches, rows_of
 from .descent import State, descend, expect_finite, expect_finite_parameters
 from .hyperparameters import (
     Config,
@@ -54,9 +48,7 @@ class PPOConfig(Config):
 
     optimizer: str = name_of_optimizer("adam", "adam, rmsprop or sgd")
     learning_rate: float = above_0(3e-4, "the optimiser's step size")
-    learning_rate_end: float | None = from_0_on(
-        None, "where the learning rate arrives, linearly, at the end"
-    )
+    learning_rate_end: float | None = from_0_on(None, "where it arrives, linearly, at the end")
     n_envs: int = whole(8, "environments side by side")
     n_steps: int = whole(256, "steps of each environment between two updates")  # T
     batch_size: int = whole(64, "rows of a minibatch; where it is not given no more than there are")
@@ -65,9 +57,7 @@ class PPOConfig(Config):
     gae_lambda: float = from_0_to_1(0.95, "λ of generalized advantage estimation")
     objective: str = one_of(OBJECTIVES)("clip", f"{', '.join(OBJECTIVES)}")
     clip_range: float = above_0(0.2, "the ratio is clipped to 1 ± this")
-    clip_range_end: float | None = from_0_on(
-        None, "where the clip range arrives, linearly, at the end"
-    )
+    clip_range_end: float | None = from_0_on(None, "where it arrives, linearly, at the end")
     clip_range_high: float | None = above_0(
         None, "dual_clip: 1 + this is the upper limit, 1 - clip_range the lower (without: the same)"
     )
@@ -100,11 +90,7 @@ class PPOConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        rows = self.n_envs * self.n_steps
-        if self.batch_size > rows:
-            raise ValueError(
-                f"batch_size is {self.batch_size}, expected at most n_envs * n_steps = {rows}"
-            )
+        self.expect_minibatches()
         if self.batch_size == 1 and self.normalize_advantage:
             raise ValueError(
                 "batch_size is 1, expected 2 or more (or normalize_advantage=False): the "
@@ -144,12 +130,8 @@ def update(
     target_kl.
     """
     rows = rows_of(batch, config.gamma, config.gae_lambda)
-    log: dict[str, list[float]] = {
-        "policy_loss": [],
-        "value_loss": [],
-        "entropy": [],
-        "grad_norm": [],
-    }
+    names = ("policy_loss", "value_loss", "entropy", "grad_norm")
+    log: dict[str, list[float]] = {name: [] for name in names}
     start = 1.0 if config.kl_coef is None else config.kl_coef
     kl_coef = float(state.more.get("kl_coef", start)) if "penalty" in config.objective else 0.0
     factor = float(state.more.get("learning_rate_factor", 1.0))
@@ -234,22 +216,3 @@ def adapt(
         factor *= 1 / 1.5 if kl > 2 * target else 1.5 if kl < target / 2 else 1
         low, high = (bound / learning_rate for bound in LEARNING_RATES)
         state.more["learning_rate_factor"] = np.array(min(max(factor, low), high))
-
-
-def how_far(agent: Agent, rows: Rows, clip: float) -> dict[str, float]:
-    """How far the policy has moved from the one that drew the rows, over all of them; and how much
-    of the targets' variance the values before the update explain.
-    """
-    if not len(rows):
-        names = ("kl", "approx_kl", "clip_fraction", "max_ratio", "explained_variance")
-        return dict.fromkeys(names, math.nan)
-    distribution = agent.policy(rows.observations, rows.masks)
-    (log_prob, _), _ = agent.head.evaluate(*distribution, rows.actions)  # (N,)
-    kl, _ = agent.head.kl(*rows.old_distribution, *distribution)  # (N,)
-    return {
-        "kl": float(kl.mean()),
-        "approx_kl": float(approx_kl(log_prob, rows.old_log_prob)),
-        "clip_fraction": float(clip_fraction(log_prob, rows.old_log_prob, clip)),
-        "max_ratio": float(importance_ratio(log_prob, rows.old_log_prob)[0].max()),
-        "explained_variance": float(explained_variance(rows.old_values, rows.targets)),
-    }

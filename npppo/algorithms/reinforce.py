@@ -38,9 +38,7 @@ class REINFORCEConfig(Config):
 
     baseline: str = one_of(("none", "mean", "value"))("value", "subtracted from the returns")
     learning_rate: float = above_0(3e-3, "the optimiser's step size")
-    learning_rate_end: float | None = from_0_on(
-        None, "where the learning rate arrives, linearly, at the end"
-    )
+    learning_rate_end: float | None = from_0_on(None, "where it arrives, linearly, at the end")
     optimizer: str = name_of_optimizer("adam", "adam, rmsprop or sgd")
     n_envs: int = whole(8, "environments side by side")
     n_steps: int = whole(256, "steps of each environment between two updates")  # T

@@ -55,9 +55,7 @@ class TRPOConfig(Config):
     damping: float = from_0_on(0.1, "added to the Fisher information's diagonal")
     line_search_tries: int = whole(10, "steps that are tried, each 0.8 times the one before")
     learning_rate: float = above_0(1e-3, "step size of the value function's optimiser")
-    learning_rate_end: float | None = from_0_on(
-        None, "where the learning rate arrives, linearly, at the end"
-    )
+    learning_rate_end: float | None = from_0_on(None, "where it arrives, linearly, at the end")
     optimizer: str = name_of_optimizer("adam", "of the value function: adam, rmsprop or sgd")
     n_envs: int = whole(8, "environments side by side")
     n_steps: int = whole(256, "steps of each environment between two updates")  # T
@@ -69,6 +67,10 @@ class TRPOConfig(Config):
     normalize_advantage: bool = yes_or_no(True, "normalise the advantages of each batch")
     net_arch: tuple[int, ...] = widths((64, 64), "widths of the hidden layers")
     activation: str = name_of_activation("tanh", "tanh or relu")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.expect_minibatches()
 
 
 def update(
