@@ -468,7 +468,7 @@ def test_every_hyperparameters_help_says_what_it_is_otherwise(capsys):
         "CartPole-v1, TRPO: 60,000, CartPole-v1, PPO: 100,000)",
         "the optimiser's step size (REINFORCE: 0.003, A2C: 0.0007, TRPO: 0.001, PPO: 0.0003, ",
         "CartPole-v1, A2C: 0.003, CartPole-v1, PPO: 0.004)",
-        "(default: none, CartPole-v1, REINFORCE: 0.0, CartPole-v1, A2C: 0.0, CartPole-v1, PPO: 0.0)",
+        "(default: none, CartPole-v1, REINFORCE: 0.0, CartPole-v1, A2C: 0.0, CartPole-v1, PPO: ",
         "widths of the hidden layers (default: 64 64)",
         "normalise the advantages of each minibatch (A2C: no, TRPO: yes, PPO: yes)",
         "the ratio is clipped to 1 ± this (PPO: 0.2)",
