@@ -5,6 +5,7 @@
 updates    one PPO minibatch update, beside its matrix products and tanh alone, and eager PyTorch
 rollout    steps of an environment that npppo plays, beside the environment's `step` alone
 training   steps per second at CleanRL's CartPole setting, beside the others
+family     steps per second of A2C and TRPO, beside Stable-Baselines3 and sb3-contrib
 solved     seconds from the start of the process until CartPole-v1 is solved
 scaling    steps per second with more environments and wider networks
 import     the time that `import npppo` takes, beside `import numpy`
@@ -40,6 +41,7 @@ from npppo.training.learner import keep_freed_memory
 
 HAS_TORCH = find_spec("torch") is not None
 HAS_SB3 = find_spec("stable_baselines3") is not None
+HAS_CONTRIB = HAS_SB3 and find_spec("sb3_contrib") is not None
 CLEANRL_SETTING = {
     "n_envs": 4,
     "n_steps": 128,
@@ -296,6 +298,48 @@ def measure_training(quick: bool, cleanrl: str | None) -> None:
         print(f"{name:18} {steps / median(seconds):8,.0f} steps/s{against}")
 
 
+# family
+
+
+def learning(model: Any, steps: int) -> float:
+    """Seconds for so many steps, without the making of environments and networks."""
+    began = time.perf_counter()
+    model.learn(steps)
+    return time.perf_counter() - began
+
+
+def measure_family(quick: bool) -> None:
+    if not HAS_CONTRIB:
+        print("family needs Stable-Baselines3 and sb3-contrib, which are not installed.")
+        return
+    from sb3_contrib import TRPO
+    from stable_baselines3 import A2C
+    from stable_baselines3.common.env_util import make_vec_env
+
+    a2c = {"n_envs": 8, "n_steps": 5, "gae_lambda": 1.0, "optimizer": "rmsprop"}
+    rates = {"learning_rate": 7e-4, "learning_rate_end": None}
+    trpo = {"n_steps": 256, "batch_size": 128}
+    critic = {"cg_max_steps": 15, "n_critic_updates": 10}
+    steps, turns = (4_096, 2) if quick else (16_384, 5)
+
+    def other(kind: Any, **settings: Any) -> float:
+        env = make_vec_env("CartPole-v1", 8, seed=0)
+        return learning(kind("MlpPolicy", env, seed=0, device="cpu", **settings), steps)
+
+    competitors = {
+        "A2C": lambda: learning(npppo.A2C("CartPole-v1", 0, **a2c, **rates), steps),
+        "A2C of Stable-Baselines3": lambda: other(A2C),
+        "TRPO": lambda: learning(npppo.TRPO("CartPole-v1", 0, n_envs=8, **trpo), steps),
+        "TRPO of sb3-contrib": lambda: other(TRPO, **trpo, **critic),
+    }
+    print("CartPole-v1, 8 environments, networks 64-64: A2C 5 steps, TRPO 256 steps an update")
+    results = take_turns(competitors, turns)
+    for name, seconds in results.items():
+        print(f"{name:26} {steps / median(seconds):8,.0f} steps/s")
+    print(f"A2C is {ratio(results, 'A2C of Stable-Baselines3', 'A2C'):.1f}x", end=", ")
+    print(f"TRPO {ratio(results, 'TRPO of sb3-contrib', 'TRPO'):.1f}x")
+
+
 # solved
 
 # the settings of RL Baselines3 Zoo for CartPole-v1
@@ -417,6 +461,7 @@ def main() -> None:
         "updates": measure_updates,
         "rollout": measure_rollout,
         "training": lambda quick: measure_training(quick, options.cleanrl),
+        "family": measure_family,
         "solved": measure_solved,
         "scaling": measure_scaling,
         "import": measure_import,

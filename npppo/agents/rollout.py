@@ -304,6 +304,11 @@ class Player:
                             "info of the reset"
                         )
                     masks.append(mask)
+                elif "action_mask" in info:
+                    raise ValueError(
+                        "the info of a step holds an 'action_mask', expected one in the info of "
+                        "the reset too, for the first action"
+                    )
                 if self.same_step:
                     for e in np.flatnonzero(terminated[t] | truncated[t]).tolist():
                         final = self._final_observation(info, e)  # (D,)

@@ -28,8 +28,7 @@ class Spaces:
                 f"the observation space is {observation}, which npppo does not support; "
                 "expected Box or Discrete"
             )
-        self.observation = observation
-        self.action = action
+        self.observation, self.action = observation, action
         self._shape = tuple(self.observation.shape)
         self._one_hot = one_hot
         self._scaled = (
@@ -46,7 +45,7 @@ class Spaces:
         )
         self.head, self.actions, start = _actions_of(action)
         self._start = start if np.any(start) else None
-        self.action_shape = () if self.head == "categorical" else (np.size(action.sample()),)
+        self.action_shape = () if self.head == "categorical" else (int(np.prod(action.shape)),)
 
     def encode(self, observations: Any) -> Array:
         """Observations (N, ...) as the agent reads them: (N, D)."""

@@ -7,6 +7,7 @@ batch is a few steps of many environments, episodes need not end in it, and upda
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ from .hyperparameters import (
     widths,
     yes_or_no,
 )
+
+LOGGED = ("policy_loss", "value_loss", "entropy", "grad_norm", "explained_variance")
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,13 @@ def update(
 ) -> dict[str, float]:
     """One step of `agent` from `batch`; returns what there is to log.
 
-    loss = policy-gradient loss + vf_coef · value loss - ent_coef · mean entropy
+        loss = policy-gradient loss + vf_coef · value loss - ent_coef · mean entropy
+
+    A batch without a valid row changes nothing.
     """
     rows = rows_of(batch, config.gamma, config.gae_lambda)
+    if not len(rows):
+        return dict.fromkeys(LOGGED, math.nan)
     advantages = rows.advantages  # (N,)
     if config.normalize_advantage:
         advantages = normalize_advantages(advantages)  # (N,)
@@ -82,10 +89,6 @@ def update(
     gradient = agent.backward(dlog_prob, dentropy, dvalues, cache)  # (P,)
     norm = descend(agent, state, gradient, learning_rate, config)
     expect_finite_parameters(agent)
-    return {
-        "policy_loss": float(policy_term),
-        "value_loss": float(value_term),
-        "entropy": float(mean_entropy),
-        "grad_norm": norm,
-        "explained_variance": float(explained_variance(rows.old_values, rows.targets)),
-    }
+    explained = float(explained_variance(rows.old_values, rows.targets))
+    numbers = (float(policy_term), float(value_term), float(mean_entropy), norm, explained)
+    return dict(zip(LOGGED, numbers, strict=True))

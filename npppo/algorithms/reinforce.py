@@ -51,6 +51,8 @@ class REINFORCEConfig(Config):
 
 
 WAITING = "waiting_"  # how the rows of unfinished episodes are called in the state
+ENDS = ("terminated", "truncated", "valid")
+NEEDED = ("observations", "actions", "masks", "rewards", "next_values", *ENDS)
 
 
 def update(
@@ -111,8 +113,7 @@ def joined(state: State, batch: Batch) -> tuple[dict[str, Array], Array]:
     A return needs all of an episode, so the rows of those that go on wait in `state` for the next
     batch. An episode that waited and does not go on has been cut, as by a time limit.
     """
-    new = {name: array for name, array in vars(batch).items() if isinstance(array, np.ndarray)}
-    del new["continues"]
+    new = {name: getattr(batch, name) for name in NEEDED if getattr(batch, name) is not None}
     old = {name: state.more.get(WAITING + name, array[:0]) for name, array in new.items()}
     played = {name: np.concatenate([old[name], array]) for name, array in new.items()}
     if len(old["truncated"]):

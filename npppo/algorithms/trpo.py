@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,7 +49,7 @@ SHRINK = 0.8  # of the step, from one try of the line search to the next (as in 
 
 @dataclass(frozen=True)
 class TRPOConfig(Config):
-    """TRPO's hyperparameters, under sb3-contrib's names where it has one."""
+    """TRPO's hyperparameters; those that PPO has too are under the same names."""
 
     max_kl: float = above_0(0.01, "the mean KL divergence of an update is at most this")
     cg_iterations: int = whole(15, "iterations of the conjugate gradient")
@@ -81,8 +82,13 @@ def update(
     learning_rate: float,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """One update of `agent` from `batch`; returns what there is to log."""
+    """One update of `agent` from `batch`; returns what there is to log.
+
+    A batch without a valid row changes nothing.
+    """
     rows = rows_of(batch, config.gamma, config.gae_lambda)
+    if not len(rows):
+        return dict.fromkeys(LOGGED, math.nan)
     log = trust_region_step(agent, rows, config)
     losses = []
     for _ in range(config.n_epochs):
@@ -96,14 +102,24 @@ def update(
             descend(agent, state, gradient, learning_rate, config)
             losses.append(float(loss))
     expect_finite_parameters(agent)
-    return {
-        **log,
-        "value_loss": sum(losses) / len(losses),
-        "explained_variance": float(explained_variance(rows.old_values, rows.targets)),
-    }
+    mean_loss = sum(losses) / len(losses)
+    explained = float(explained_variance(rows.old_values, rows.targets))
+    return dict(zip(LOGGED, (*log, mean_loss, explained), strict=True))
 
 
-def trust_region_step(agent: Agent, rows: Rows, config: TRPOConfig) -> dict[str, float]:
+class Step(NamedTuple):
+    """What there is to log of a step; `step_share` is how much of the longest one was taken."""
+
+    policy_loss: float
+    entropy: float
+    kl: float
+    step_share: float
+
+
+LOGGED = (*Step._fields, "value_loss", "explained_variance")
+
+
+def trust_region_step(agent: Agent, rows: Rows, config: TRPOConfig) -> Step:
     """Move the policy as far as the trust region allows, or not at all."""
     advantages = rows.advantages  # (N,)
     if config.normalize_advantage:
@@ -116,6 +132,7 @@ def trust_region_step(agent: Agent, rows: Rows, config: TRPOConfig) -> dict[str,
         dlog_prob, np.zeros_like(entropy), cache.head_cache
     )
     gradient = agent.policy_backward(ddistribution, cache)  # (P,)
+    expect_finite("gradient norm", float(np.linalg.norm(gradient)))
 
     def matvec(v: Array) -> Array:
         return fisher_product(agent, rows.observations, cache, v) + config.damping * v  # (P,)
@@ -124,7 +141,7 @@ def trust_region_step(agent: Agent, rows: Rows, config: TRPOConfig) -> dict[str,
     curvature = float(direction @ matvec(direction))
     step = -math.sqrt(2 * config.max_kl / curvature) * direction if curvature > 0 else 0 * direction
     old = agent.parameters.copy()  # (P,)
-    log = {"policy_loss": float(loss), "entropy": float(entropy.mean())}
+    before = float(loss), float(entropy.mean())
     for attempt in range(config.line_search_tries):
         agent.parameters = old + SHRINK**attempt * step
         new = agent.policy(rows.observations, rows.masks)
@@ -133,9 +150,9 @@ def trust_region_step(agent: Agent, rows: Rows, config: TRPOConfig) -> dict[str,
         kl, _ = agent.head.kl(*rows.old_distribution, *new)  # (N,)
         mean_kl = float(kl.mean())
         if new_loss < loss and mean_kl <= config.max_kl:
-            return {**log, "kl": mean_kl, "step_share": SHRINK**attempt}
+            return Step(*before, kl=mean_kl, step_share=SHRINK**attempt)
     agent.parameters = old
-    return {**log, "kl": 0.0, "step_share": 0.0}
+    return Step(*before, kl=0.0, step_share=0.0)
 
 
 def fisher_product(agent: Agent, observations: Array, cache: AgentCache, v: Array) -> Array:

@@ -532,10 +532,11 @@ def load(
     arrays, meta = read_checkpoint(path)
     try:
         config = meta["config"]
-        missing = {name for name, value in config.items() if value == A_FUNCTION} - schedules.keys()
-        if missing:
-            name = min(missing)
+        functions = {name for name, value in config.items() if value == A_FUNCTION}
+        for name in sorted(functions - schedules.keys()):
             raise ValueError(f"its {name} was a function: load(path, {name}=...) takes it again")
+        for name in sorted(schedules.keys() - functions):
+            raise ValueError(f"its {name} was no function, and is not given again")
         config.update(schedules)
         if n_envs is not None and n_envs != config["n_envs"]:
             warnings.warn(

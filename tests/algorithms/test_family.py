@@ -85,11 +85,6 @@ def test_ppo_with_one_step_is_a2c_bit_for_bit(space, optimizer):
 # REINFORCE
 
 
-def returns_by_hand(script_ends, rewards, gamma):
-    """Of an episode's rewards, each row's discounted sum of those from there on."""
-    return [sum(gamma**k * r for k, r in enumerate(rewards[t:])) for t in range(len(rewards))]
-
-
 @every_mode
 @pytest.mark.parametrize("baseline", ["none", "mean", "value"])
 def test_reinforce_learns_from_whole_episodes_each_once(mode, baseline, monkeypatch):
@@ -215,7 +210,7 @@ def test_the_step_improves_within_the_trust_region(space):
     agent, (batch,) = played(space)
     log, rows = trust_region(agent, batch, max_kl=0.01)
     kl, _ = agent.head.kl(*rows.old_distribution, *agent.policy(rows.observations))
-    assert 0.001 < log["kl"] <= 0.01 and log["kl"] == kl.mean()
+    assert 0.001 < log.kl <= 0.01 and log.kl == kl.mean()
     before, _ = played(space)
     advantages = npppo.normalize_advantages(rows.advantages)
     losses = []
@@ -231,7 +226,7 @@ def test_without_damping_the_quadratic_form_of_the_step_is_max_kl():
     before = agent.parameters.copy()
     for max_kl in (1e-2, 1e-6):
         log, rows = trust_region(agent, batch, max_kl=max_kl, damping=0.0)
-        step = (agent.parameters - before) / log["step_share"]
+        step = (agent.parameters - before) / log.step_share
         agent.parameters = before
         _, cache = agent.evaluate(rows.observations, rows.actions)
         form = step @ trpo.fisher_product(agent, rows.observations, cache, step)
@@ -259,7 +254,7 @@ def test_a_rejected_step_leaves_the_policy_bit_for_bit(reason, monkeypatch):
         solve = trpo.conjugate_gradient
         monkeypatch.setattr(trpo, "conjugate_gradient", lambda *args: -solve(*args))
         log, _ = trust_region(agent, batch)
-    assert log["step_share"] == log["kl"] == 0
+    assert log.step_share == log.kl == 0
     assert_same(agent.parameters, before)
 
 
@@ -272,8 +267,8 @@ def test_the_line_search_takes_the_first_step_that_fits(monkeypatch):
         monkeypatch.setattr(trpo.math, "sqrt", lambda x, solve=solve, s=stretch: s * solve(x))
         log, _ = trust_region(agent, batch, max_kl=1e-4)
         monkeypatch.undo()
-        shares.append(log["step_share"])
-        assert 0 < log["kl"] <= 1e-4
+        shares.append(log.step_share)
+        assert 0 < log.kl <= 1e-4
     assert shares[1] < shares[0] / 2
     assert_close(np.log(shares[1]) / np.log(0.8), round(np.log(shares[1]) / np.log(0.8)))
 
@@ -546,8 +541,48 @@ def test_several_choices_have_a_mask_each():
 
 
 def test_choices_of_nothing_are_refused():
-    with pytest.raises((ValueError, AssertionError)):
-        npppo.PPO(sync(lambda: Grid(MultiDiscrete([3, 0])), SAME_STEP), **SMALL)
+    with pytest.raises(ValueError, match=r"MultiDiscrete.*expected at least one choice"):
+        npppo.PPO(sync(lambda: Grid(MultiDiscrete([])), SAME_STEP), **SMALL)
+
+
+def test_a_mask_that_comes_late_is_refused():
+    """The first action would have been drawn without it."""
+
+    class Late(Grid):
+        def _info(self):
+            return {"action_mask": np.ones(4, bool)} if self.steps else {}
+
+    with pytest.raises(ValueError, match="expected one in the info of the reset too"):
+        npppo.PPO(sync(lambda: Late(Discrete(4)), SAME_STEP), **SMALL).learn(10)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "config"), [(a2c, a2c.A2CConfig()), (trpo, trpo.TRPOConfig())]
+)
+def test_a_batch_without_a_transition_changes_nothing(algorithm, config):
+    """As of one environment and one step, in the row between two episodes."""
+    logs = []
+    for valid in (True, False):
+        agent, (batch,) = played()
+        before, state = agent.parameters.copy(), unmoved(agent)
+        batch = replace(batch, valid=batch.valid & valid)
+        rng = np.random.default_rng(0)
+        logs.append(algorithm.update(agent, state, batch, config, 0.01, rng))
+        assert (agent.parameters == before).all() == (not valid)
+        assert (state.step == 0) == (not valid)
+    assert logs[0].keys() == logs[1].keys()
+    assert np.isnan(list(logs[1].values())).all()
+
+
+def test_trpo_stops_at_a_gradient_that_is_no_number(monkeypatch):
+    """A line search would refuse every step, and the policy would stand still without a word."""
+    agent, (batch,) = played()
+    backward = trpo.surrogate_loss_backward
+    monkeypatch.setattr(trpo, "surrogate_loss_backward", lambda *args: np.inf * backward(*args))
+    before = agent.parameters.copy()
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="gradient norm is"):
+        trust_region(agent, batch)
+    assert_same(agent.parameters, before)
 
 
 # As the field's users know it
@@ -581,6 +616,8 @@ def test_a_rate_may_be_a_function_of_the_share_done(tmp_path):
     env = sync(lambda: Grid(KINDS["Discrete"][0]), NEXT_STEP, 4)
     with pytest.raises(ValueError, match="its clip_range was a function"):
         npppo.load(tmp_path / "model.npz", env)
+    with pytest.raises(ValueError, match="its gamma was no function"):
+        npppo.load(tmp_path / "model.npz", env, gamma=0.5, learning_rate=rate, clip_range=rate)
     resumed = npppo.load(tmp_path / "model.npz", env, learning_rate=rate, clip_range=lambda _: 0.3)
     for one in (model, resumed):
         one.learn_until(2000)
