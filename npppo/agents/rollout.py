@@ -224,11 +224,11 @@ class Player:
         expect_finite("reward", rewards.T)
 
         values = agent.values(observations.reshape((T + 1) * E, -1)).reshape(T + 1, E)  # (T+1, E)
-        next_values = values[1:].copy()  # (T, E)
-        next_observations = observations[1:].copy()  # (T, E, D)
+        next_values, next_observations = values[1:], observations[1:]  # (T, E), (T, E, D)
         if len(played.finals):
             for e, final in zip(played.finals_at[1], played.finals, strict=True):
                 expect_finite("observation", final[None], [e])
+            next_values, next_observations = next_values.copy(), next_observations.copy()
             next_values[played.finals_at] = agent.values(played.finals)  # (K,)
             next_observations[played.finals_at] = played.finals
 
