@@ -193,7 +193,7 @@ def test_whoever_checks_types_is_told_that_there_are_some():
 TO_BE_READ = {
     *("categorical_log_prob", "categorical_entropy", "bernoulli_log_prob", "bernoulli_entropy"),
     *("categorical_sample", "ppo_loss", "ppo_loss_backward"),
-    *("log_softmax_backward", "importance_ratio_backward"),
+    *("log_softmax_backward", "importance_ratio_backward", "mlp_jvp"),
 }
 
 

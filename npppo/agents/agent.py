@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..formulas.layers import ACTIVATIONS, mlp, mlp_backward, mlp_jvp, orthogonal
+from ..formulas.layers import ACTIVATIONS, mlp, mlp_along, mlp_backward, orthogonal
 from ..formulas.shapes import Array, Cache, Layers
 from .heads import HEADS, Distribution, Head
 
@@ -210,12 +210,14 @@ class Agent:
         trunk_grads = self._features_backward(dfeatures, cache.trunk_cache)
         return _flat(trunk_grads, policy_grads, _zeros(self.value_layers), down)
 
-    def policy_jvp(self, observations: Array, direction: Array) -> Distribution:
+    def policy_jvp(self, direction: Array, cache: AgentCache) -> Distribution:
         """How the distributions change as the parameters move along `direction`, (P,)."""
         parts, used = _views(direction, self.architecture.layers())
-        layers = [*self.trunk, *self.policy_layers]
-        directions = [*parts["trunk"], *parts["policy"]]
-        out = mlp_jvp(observations, layers, directions, self.architecture.activation)  # (N, A)
+        layers, activation = cache.policy_cache
+        if self.trunk:
+            (trunk_layers, _), act_cache = cache.trunk_cache
+            layers = [*trunk_layers, act_cache, *layers]
+        out = mlp_along([*parts["trunk"], *parts["policy"]], (layers, activation))  # (N, A)
         return (out, direction[used:]) if self._own else (out,)
 
     def _features(self, observations: Array) -> tuple[Array, Any]:

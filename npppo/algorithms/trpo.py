@@ -135,7 +135,7 @@ def trust_region_step(agent: Agent, rows: Rows, config: TRPOConfig) -> Step:
     expect_finite("gradient norm", float(np.linalg.norm(gradient)))
 
     def matvec(v: Array) -> Array:
-        return fisher_product(agent, rows.observations, cache, v) + config.damping * v  # (P,)
+        return fisher_product(agent, cache, v) + config.damping * v  # (P,)
 
     direction = conjugate_gradient(matvec, gradient, config.cg_iterations, CG_TOLERANCE)  # (P,)
     curvature = float(direction @ matvec(direction))
@@ -155,8 +155,8 @@ def trust_region_step(agent: Agent, rows: Rows, config: TRPOConfig) -> Step:
     return Step(*before, kl=0.0, step_share=0.0)
 
 
-def fisher_product(agent: Agent, observations: Array, cache: AgentCache, v: Array) -> Array:
+def fisher_product(agent: Agent, cache: AgentCache, v: Array) -> Array:
     """F v for the Fisher information F, P × P, of the mean KL divergence; v is (P,)."""
-    along = agent.policy_jvp(observations, v)  # J v
+    along = agent.policy_jvp(v, cache)  # J v
     through = agent.head.fisher(cache.distribution, along)  # M J v / N
     return agent.policy_backward(through, cache)  # Jᵀ M J v / N

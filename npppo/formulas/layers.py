@@ -176,17 +176,23 @@ def mlp_jvp(x: Array, params: Layers, dparams: Layers, activation: str = "tanh")
 
     Source: Pearlmutter 1994 (forward mode); Schraudolph 2002, Schulman et al. 2015, appendix C.1.
     """
-    act, act_backward = _activation(activation)
-    h = x  # (N, D)
-    dh = np.zeros_like(h)  # (N, D): x does not move
-    for i, ((W, b), (dW, db)) in enumerate(zip(params, dparams, strict=True)):
-        if i:
-            h, act_cache = act(h)  # (N, width)
-            dh = act_backward(dh, act_cache)  # (N, width)
-        y, _ = linear(h, W, b)  # (N, next width)
-        dh = dh.dot(W) + h.dot(dW) + db  # (N, next width)
-        h = y
-    return dh
+    _, cache = mlp(x, params, activation)
+    return mlp_along(dparams, cache)
+
+
+def mlp_along(dparams: Layers, cache: Cache) -> Array:
+    """`mlp_jvp` where `mlp` has left its cache: for many directions at the same parameters."""
+    caches, activation = cache
+    _, act_backward = ACTIVATIONS[activation]
+    (x, _), (dW, db) = caches[0], dparams[0]
+    # forward: y = x W + b, and x does not move
+    dy = x.dot(dW) + db  # (N, width)
+    for act_cache, (h, W), (dW, db) in zip(caches[1::2], caches[2::2], dparams[1:], strict=True):
+        # forward: h = act(y), then y = h W + b
+        dh = act_backward(dy, act_cache)  # (N, width)
+        dy = h.dot(dW) + db  # (N, next width)
+        dy += dh.dot(W)
+    return dy
 
 
 @formula("rng:generator shape:pair gain -> DM")

@@ -135,7 +135,9 @@ def test_the_derivative_along_a_direction(architecture):
     agent = agent_for(architecture)
     direction = np.random.default_rng(9).normal(size=architecture.size())
     moved = Agent(architecture, agent.parameters + 1e-30j * direction).policy(OBSERVATIONS)
-    along = agent.policy_jvp(OBSERVATIONS, direction)
+    actions = np.zeros_like(agent.head.mode(*agent.policy(OBSERVATIONS)))
+    _, cache = agent.evaluate(OBSERVATIONS, actions)
+    along = agent.policy_jvp(direction, cache)
     for actual, out in zip(along, moved, strict=True):
         assert_close(actual / abs(actual).max(), out.imag / 1e-30 / abs(actual).max(), COMPLEX_STEP)
 

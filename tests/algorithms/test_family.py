@@ -200,7 +200,7 @@ def test_the_fisher_product_is_the_hessian_of_the_mean_kl(space, shared):
         )
     v = np.random.default_rng(0).normal(size=P)
     scale = abs(F @ v).max()
-    product = trpo.fisher_product(agent, rows.observations, cache, v)
+    product = trpo.fisher_product(agent, cache, v)
     assert_close(product / scale, F @ v / scale, COMPLEX_STEP)
     assert_close(F, F.T)
 
@@ -229,7 +229,7 @@ def test_without_damping_the_quadratic_form_of_the_step_is_max_kl():
         step = (agent.parameters - before) / log.step_share
         agent.parameters = before
         _, cache = agent.evaluate(rows.observations, rows.actions)
-        form = step @ trpo.fisher_product(agent, rows.observations, cache, step)
+        form = step @ trpo.fisher_product(agent, cache, step)
         assert_close(form / 2 / max_kl, 1.0)
 
 
