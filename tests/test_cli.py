@@ -118,10 +118,13 @@ WRONG = {
         "train CartPole-v1 --eval-episodes -1",
         r"--eval-episodes is -1, expected 0 or more",
     ),
-    "no steps in an evaluation": ("eval {run} --max-steps 0", r"max_steps is 0, expected 1"),
+    "no steps in an evaluation": (
+        "eval {run} --max-steps 0",
+        r"max_steps is 0, expected a whole number from 1 on",
+    ),
     "no steps in the evaluation after a training": (
         "train CartPole-v1 --max-steps -1",
-        r"max_steps is -1, expected 1",
+        r"max_steps is -1, expected a whole number from 1 on",
     ),
     "schedules to keep in a new run": (
         "train CartPole-v1 --keep-schedules",

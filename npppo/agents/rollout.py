@@ -297,7 +297,8 @@ class Player:
                 if mask is not None:
                     # in SAME_STEP mode what comes back belongs to the new episode already
                     over = (terminated[t] | truncated[t]) & (not self.same_step)  # (E,)
-                    mask = self.spaces.mask(info, over)  # (E, A)
+                    # an environment that has ended need not say what is allowed
+                    mask = np.ones_like(mask) if over.all() else self.spaces.mask(info, over)
                     if mask is None:
                         raise ValueError(
                             "the info of a step holds no 'action_mask', expected one as in the "

@@ -74,7 +74,7 @@ class Spaces:
     def decode(self, actions: Array) -> Array:
         """The agent's actions (E,) or (E, A) as the environment takes them."""
         if self.head == "categorical":
-            counted = actions.astype(np.int64, copy=False)  # (E,)
+            counted = actions.astype(self.action.dtype, copy=False)  # (E,)
             return counted if self._start is None else counted + self._start
         shaped = actions.reshape(len(actions), *self.action.shape)  # (E, ...)
         if self.head == "gaussian":
@@ -86,8 +86,9 @@ class Spaces:
     def mask(self, info: dict[str, Any], ended: Array) -> Array | None:
         """The actions allowed by `info["action_mask"]`, (E, A) bool; None where there is no mask.
 
-        For several choices at once a mask is one for each, side by side: (E, ΣA). Where an episode
-        has `ended`, (E,) bool, no action is chosen, and everything is allowed.
+        For several choices at once a mask is a tuple of one for each, or these side by side; here
+        they are (E, ΣA). Where an episode has `ended`, (E,) bool, no action is chosen, and
+        everything is allowed.
         """
         masks = info.get("action_mask")
         if masks is None:
@@ -106,6 +107,8 @@ class Spaces:
     def _one_mask(self, mask: Any, e: int) -> Array:
         sizes = [self.actions] if isinstance(self.actions, int) else list(self.actions)
         parts = mask if isinstance(mask, tuple) else (mask,)
+        if len(sizes) > 1 and not isinstance(mask, tuple) and np.shape(mask) == (sum(sizes),):
+            parts = tuple(np.split(np.asarray(mask), np.cumsum(sizes)[:-1]))
         shapes = [np.shape(part) for part in parts]
         expected = [(size,) for size in sizes]
         if shapes != expected:
@@ -138,10 +141,10 @@ def _actions_of(space: Any) -> tuple[str, int | tuple[int, ...], Any]:
 
     if isinstance(space, Discrete):
         return "categorical", int(space.n), int(space.start)
+    if 0 in (space.shape or ()):
+        raise ValueError(f"the action space is {space}, expected at least one choice")
     if isinstance(space, MultiDiscrete):
         sizes = tuple(space.nvec.ravel().tolist())
-        if not sizes:
-            raise ValueError(f"the action space is {space}, expected at least one choice")
         return "multi_categorical", sizes, space.start
     if isinstance(space, MultiBinary):
         return "bernoulli", int(np.prod(space.shape)), 0
@@ -175,8 +178,16 @@ def _short(bound: Array) -> Array:
     return bound.ravel()[0] if len(np.unique(bound)) == 1 else bound
 
 
-def difference(saved: dict[str, Any], own: dict[str, Any]) -> tuple[str, Any, Any] | None:
-    """The first fact in which two descriptions of a space differ: its name, and both values."""
+def difference(made_for: dict[str, Any], given: dict[str, Any]) -> str:
+    """The first fact in which two of `Spaces.describe` differ, in words; empty where none does."""
+    for name in given:
+        if differs := _differing_fact(made_for[name], given[name]):
+            fact, one, other = differs
+            return f"an environment whose {name} space has {fact} {one}, but this one has {other}"
+    return ""
+
+
+def _differing_fact(saved: dict[str, Any], own: dict[str, Any]) -> tuple[str, Any, Any] | None:
     for fact in ("type", "n", "start", "dtype", "shape"):
         if saved.get(fact) != own.get(fact):
             return fact, saved.get(fact), own.get(fact)

@@ -53,6 +53,10 @@ class A2CConfig(Config):
     activation: str = name_of_activation("tanh", "tanh or relu")
     shared_trunk: bool = yes_or_no(False, "one set of hidden layers for policy and value function")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.expect_several("n_envs * n_steps", self.n_envs * self.n_steps)
+
 
 def update(
     agent: Agent,

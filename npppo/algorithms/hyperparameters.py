@@ -95,6 +95,14 @@ class Config:
         if size > rows:
             raise ValueError(f"batch_size is {size}, expected at most n_envs * n_steps = {rows}")
 
+    def expect_several(self, name: str, rows: int) -> None:
+        """Raise ValueError where the advantage of a single row would be normalised."""
+        if rows == 1 and vars(self)["normalize_advantage"]:
+            raise ValueError(
+                f"{name} is 1, expected 2 or more (or normalize_advantage=False): the "
+                "advantage of a single row is normalised to 0, and the policy never moves"
+            )
+
     def is_rate(self, name: str) -> bool:
         """Whether it may change in the course of a training."""
         return hasattr(self, f"{name}_end")

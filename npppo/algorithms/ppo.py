@@ -64,7 +64,7 @@ class PPOConfig(Config):
     clip_bound: float | None = above_1(
         None, "dual_clip: where the advantage is negative, the ratio counts up to this (without: ∞)"
     )
-    kl_coef: float | None = from_0_on(
+    kl_coef: float | None = above_0(
         None, "penalty: weight of the mean KL divergence; adaptive_penalty: its start (1 without)"
     )
     kl_target: float | None = above_0(
@@ -91,10 +91,11 @@ class PPOConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.expect_minibatches()
-        if self.batch_size == 1 and self.normalize_advantage:
+        self.expect_several("batch_size", self.batch_size)
+        if self.objective == "spo" and self.clip_range_end == 0:
             raise ValueError(
-                "batch_size is 1, expected 2 or more (or normalize_advantage=False): the "
-                "advantage of a single row is normalised to 0, and the policy never moves"
+                "clip_range_end is 0, but the objective is 'spo', which divides by the clip range: "
+                "expected a number above 0"
             )
         for names, objectives in OPTIONS.items():
             for name in names.split():
@@ -134,7 +135,9 @@ def update(
     log: dict[str, list[float]] = {name: [] for name in names}
     start = 1.0 if config.kl_coef is None else config.kl_coef
     kl_coef = float(state.more.get("kl_coef", start)) if "penalty" in config.objective else 0.0
-    factor = float(state.more.get("learning_rate_factor", 1.0))
+    factor = 1.0
+    if config.learning_rate_kl is not None:
+        factor = bounded(float(state.more.get("learning_rate_factor", 1.0)), learning_rate)
     epochs = 0
     stopped = False
     while epochs < config.n_epochs and not stopped:
@@ -214,5 +217,15 @@ def adapt(
     if config.learning_rate_kl is not None:
         target = config.learning_rate_kl
         factor *= 1 / 1.5 if kl > 2 * target else 1.5 if kl < target / 2 else 1
-        low, high = (bound / learning_rate for bound in LEARNING_RATES)
-        state.more["learning_rate_factor"] = np.array(min(max(factor, low), high))
+        state.more["learning_rate_factor"] = np.array(bounded(factor, learning_rate))
+
+
+def bounded(factor: float, learning_rate: float) -> float:
+    """The factor, within what keeps the learning rate in its bounds; 0, where it has arrived, is 0.
+
+    A schedule that begins again finds the factor that was right at its end.
+    """
+    if learning_rate == 0:
+        return factor
+    low, high = (bound / learning_rate for bound in LEARNING_RATES)
+    return min(max(factor, low), high)

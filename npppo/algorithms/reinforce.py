@@ -70,16 +70,17 @@ def update(
     The value loss is there where the value function is the baseline.
     """
     played, whole_episode = joined(state, batch)  # (T, E, ...), (T, E) bool; T may be longer
+    rows = played["valid"] & whole_episode  # (T, E) bool
+    log = {"policy_loss": np.nan, "value_loss": np.nan, "entropy": np.nan, "grad_norm": np.nan}
+    if not rows.any():
+        return log
+
     rewards, truncated = played["rewards"], played["truncated"]
     # the value of where a time limit cut an episode is known to a value function alone
     next_values = played["next_values"] if config.baseline == "value" else np.zeros_like(rewards)
     returns = discounted_returns(
         rewards, next_values, played["terminated"], truncated, config.gamma
     )  # (T, E)
-    rows = played["valid"] & whole_episode  # (T, E) bool
-    log = {"policy_loss": np.nan, "value_loss": np.nan, "entropy": np.nan, "grad_norm": np.nan}
-    if not rows.any():
-        return log
 
     masks = played["masks"][rows] if "masks" in played else None  # (N, A)
     evaluated, cache = agent.evaluate(played["observations"][rows], played["actions"][rows], masks)

@@ -72,6 +72,7 @@ class TRPOConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.expect_minibatches()
+        self.expect_several("n_envs * n_steps", self.n_envs * self.n_steps)
 
 
 def update(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..agents.rollout import autoreset_mode, env_seed, expect_finite
+from ..agents.spaces import Spaces, difference
 from ..formulas.shapes import Array
 from .blame import is_others, one_line
 from .checkpoint import write_atomically
@@ -57,12 +58,17 @@ class Evaluation:
                 "the model was made from an environment without an id: pass one as env"
             )
         for name, number in (("episodes", episodes), ("max_steps", max_steps)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name} is {number}, expected 1 or more")
+            whole = isinstance(number, (int, np.integer)) or number is None
+            if not whole or (number is not None and number < 1):
+                raise ValueError(f"{name} is {number!r}, expected a whole number from 1 on")
+        self.env = None if env is None else vectorized(env)
+        if self.env is not None:
+            spaces = Spaces(self.env.single_observation_space, self.env.single_action_space)
+            if differs := difference(model.player.spaces.describe(), spaces.describe()):
+                raise ValueError(f"the model was made for {differs}")
         spec = model.env.spec if env is None else env.spec
         own_limit: int | None = getattr(spec, "max_episode_steps", None)
         self.model, self.env_id, self.wanted = model, model.env_id or "", episodes
-        self.env = None if env is None else vectorized(env)
         self.seed, self.deterministic = seed, deterministic
         self.max_steps = max_steps or own_limit or MAX_STEPS
         self.finished: list[Episode] = []

@@ -188,7 +188,10 @@ class Learner:
                     + f", expected {', '.join(known)}"
                 )
         preset = cls.preset(env_id)
-        values = {**known, **{name: preset[name] for name in known.keys() & preset}, **given}
+        # a function takes the place of the preset's straight line
+        lines = {f"{name}_end" for name, value in given.items() if callable(value)}
+        known_to_work = {name: preset[name] for name in (known.keys() & preset) - lines}
+        values = {**known, **known_to_work, **given}
         sizes = [values["n_envs"], values["n_steps"]]
         whole = all(isinstance(size, (int, np.integer)) for size in sizes)
         if "batch_size" in known.keys() - given and whole:
@@ -300,7 +303,8 @@ class Learner:
                 "seconds": now - start,
                 "steps_per_second": steps / (now - began),
             }
-            if any([callback(self, row) is False for callback in callbacks if callback]):
+            answers = [callback(self, row) for callback in callbacks if callback]
+            if any(isinstance(answer, (bool, np.bool_)) and not answer for answer in answers):
                 break
         return self
 
@@ -334,7 +338,7 @@ class Learner:
         """The action for one observation, or the actions for a batch of them (N, ...).
 
         Deterministic: the likeliest action; otherwise one drawn from the policy. `action_masks` say
-        which actions are allowed, (A,) or (N, A). Returns
+        which actions are allowed, (A,) or (N, A), or are as an environment's info has them. Returns
         `(action, None)`; the second entry is where recurrent policies have their state.
 
         Raises FloatingPointError for an observation that is not finite.
@@ -355,9 +359,10 @@ class Learner:
         array = array[None] if alone else array
         mask = None
         if action_masks is not None:
-            masks = np.asarray(action_masks)
-            info = {"action_mask": masks[None] if alone else masks}
-            mask = self.player.spaces.mask(info, np.zeros(len(array), bool))  # (N, A)
+            masks: Any = [action_masks] if alone else action_masks
+            if len(masks) != len(array):
+                raise ValueError(f"there are {len(masks)} action_masks, expected {len(array)}")
+            mask = self.player.spaces.mask({"action_mask": masks}, np.zeros(len(array), bool))
         actions = self.act(array, rng, mask)
         return actions[0] if alone else actions, None
 
@@ -415,13 +420,8 @@ class Learner:
         The environment is brought to where it was when the training goes on, so that a model
         loaded only to be evaluated does not wait for the replay.
         """
-        for name, own in self.player.spaces.describe().items():
-            if differs := difference(meta["spaces"][name], own):
-                fact, saved, here = differs
-                raise CheckpointError(
-                    f"the checkpoint was made for an environment whose {name} space has {fact} "
-                    f"{saved}, but this one has {here}"
-                )
+        if differs := difference(meta["spaces"], self.player.spaces.describe()):
+            raise CheckpointError(f"the checkpoint was made for {differs}")
         size = self.agent.parameters.shape
         for name in ("parameters", "optimizer_m", "optimizer_v"):
             if arrays[name].shape != size:

@@ -132,6 +132,11 @@ def resume(folder: Path) -> tuple[Learner, dict[str, Any]]:
     kind = kind_of(config)
     if (folder / CHECKPOINT).exists():
         model = load(folder)
+        if type(model) is not kind:
+            raise CheckpointError(
+                f"{folder / CONFIG} is of {kind.__name__}, but the checkpoint of "
+                f"{type(model).__name__}"
+            )
         for name, value in json.loads(json.dumps(asdict(model.config))).items():
             if config.get(name) != value:
                 raise CheckpointError(

@@ -1,6 +1,7 @@
 """REINFORCE, A2C and TRPO: their updates from known batches, and what joins them with PPO."""
 
 from dataclasses import replace
+from functools import partial
 
 import gymnasium
 import numpy as np
@@ -362,6 +363,31 @@ def test_the_learning_rate_adapts_to_the_kl_within_its_bounds():
         assert_close(float(state.more["learning_rate_factor"]), expected)
 
 
+def test_an_adapted_learning_rate_stays_within_its_bounds_when_its_schedule_begins_again(
+    monkeypatch,
+):
+    rates = []
+
+    def recorded(agent, state, gradient, learning_rate, config):
+        rates.append(learning_rate)
+        return 0.0
+
+    monkeypatch.setattr(ppo, "descend", recorded)  # the KL divergence is 0: the factor grows
+    model = model_on(npppo.PPO, "Discrete", learning_rate_end=0.0, learning_rate_kl=0.01)
+    for _ in range(2):
+        model.learn(4000)
+        assert len(rates) > 100 and 1e-5 <= min(rates) < max(rates) <= 1.0001e-2
+        rates.clear()
+
+
+def test_a_learning_rate_that_has_arrived_at_0_stays_there():
+    model = model_on(npppo.PPO, "Discrete", learning_rate_end=0.0, learning_rate_kl=0.01)
+    model.learn_until(500)
+    before = model.agent.parameters.copy()
+    model.learn_until(1000, schedules_end=500)
+    assert_same(model.agent.parameters, before)
+
+
 @every_mode
 def test_recomputed_advantages_are_those_of_the_values_by_now(mode):
     agent, (batch,) = played(mode=mode)
@@ -388,6 +414,7 @@ def test_recomputed_advantages_are_those_of_the_values_by_now(mode):
         ({"clip_bound": 1.0, "objective": "dual_clip"}, "clip_bound is 1.0, expected a number abo"),
         ({"objective": "trpo"}, "objective is 'trpo', expected one of clip"),
         ({"optimizer": "adamw"}, "optimizer is 'adamw', expected one of adam"),
+        ({"objective": "spo", "clip_range_end": 0}, "clip_range_end is 0, but .* 'spo'"),
     ],
 )
 def test_an_option_of_another_objective_is_refused(settings, said):
@@ -540,9 +567,85 @@ def test_several_choices_have_a_mask_each():
     npppo.PPO(sync(lambda: Masked(KINDS["MultiDiscrete"][0]), SAME_STEP), **SMALL).learn(200)
 
 
-def test_choices_of_nothing_are_refused():
-    with pytest.raises(ValueError, match=r"MultiDiscrete.*expected at least one choice"):
-        npppo.PPO(sync(lambda: Grid(MultiDiscrete([])), SAME_STEP), **SMALL)
+@every_mode
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_an_episode_s_last_step_needs_no_mask(mode, n_envs):
+    """Nor that of all environments at once."""
+
+    class Silent(Grid):
+        def _info(self):
+            return {} if self.steps == 5 else super()._info()
+
+        def step(self, action):
+            observation, reward, _, _, info = super().step(action)
+            return observation, reward, False, self.steps == 5, info
+
+    model = npppo.A2C(sync(lambda: Silent(Discrete(4), True), mode, n_envs), seed=0, **SMALL)
+    model.learn(200)
+    assert len(model.recent) > 20
+
+
+@every_mode
+def test_masks_may_stand_side_by_side(mode):
+    class Masked(Grid):
+        together = True
+
+        def _info(self):
+            masks = np.array([1, 0, 1]), np.array([self.steps % 2, 0, 1])
+            return {"action_mask": np.concatenate(masks) if self.together else masks}
+
+    class Apart(Masked):
+        together = False
+
+    one, other = (
+        npppo.PPO(sync(partial(kind, KINDS["MultiDiscrete"][0]), mode), seed=0, **SMALL).learn(200)
+        for kind in (Masked, Apart)
+    )
+    assert_same(one.agent.parameters, other.agent.parameters)
+
+
+@pytest.mark.parametrize("sizes", [(4,), (2, 3), (3, 3)])
+def test_predictions_have_masks(sizes):
+    """Each row has its own, side by side or in a tuple."""
+    space = Discrete(4, start=1) if len(sizes) == 1 else MultiDiscrete(sizes)
+    model = npppo.PPO(sync(lambda: Grid(space), SAME_STEP), seed=0, **SMALL)
+    rng = np.random.default_rng(0)
+    parts = [rng.random((50, size)) < 0.5 for size in sizes]
+    for part in parts:
+        part[np.arange(50), rng.integers(0, part.shape[1], 50)] = True
+    masks, tuples = np.concatenate(parts, axis=1), list(zip(*parts, strict=True))
+    observations = rng.random((50, 2))
+    for deterministic in (True, False):
+        actions, _ = model.predict(observations, deterministic, action_masks=masks)
+        for part, chosen in zip(parts, (actions - space.start).reshape(50, -1).T, strict=True):
+            assert part[np.arange(50), chosen].all()
+    likeliest, _ = model.predict(observations, action_masks=masks)
+    assert_same(model.predict(observations, action_masks=tuples)[0], likeliest)
+    for observation, *either, action in zip(observations, masks, tuples, likeliest, strict=True):
+        for mask in either:
+            assert_same(model.predict(observation, action_masks=mask)[0], action)
+    for wrong in (masks[:3], np.ones((60, sum(sizes)), bool)):
+        with pytest.raises(ValueError, match=f"there are {len(wrong)} action_masks, expected 50"):
+            model.predict(observations, action_masks=wrong)
+    with pytest.raises(ValueError, match=r"environment 0 has shape \(\)"):
+        model.predict(observations, action_masks=np.ones(50, bool))
+
+
+@pytest.mark.parametrize("space", [MultiDiscrete([]), Box(-1, 1, (0,))])
+def test_choices_of_nothing_are_refused(space):
+    with pytest.raises(ValueError, match=r"action space is .*expected at least one choice"):
+        npppo.PPO(sync(lambda: Grid(space), SAME_STEP), **SMALL)
+
+
+def test_discrete_actions_have_the_dtype_of_their_space():
+    class Small(Grid):
+        def step(self, action):
+            assert action.dtype == np.int16
+            return super().step(action)
+
+    space = Discrete(4, dtype=np.int16)
+    model = npppo.PPO(sync(lambda: Small(space), SAME_STEP), **SMALL).learn(100)
+    assert space.contains(model.predict(np.zeros(2))[0])
 
 
 def test_a_mask_that_comes_late_is_refused():
@@ -574,6 +677,15 @@ def test_a_batch_without_a_transition_changes_nothing(algorithm, config):
     assert np.isnan(list(logs[1].values())).all()
 
 
+@pytest.mark.parametrize("config", [a2c.A2CConfig, trpo.TRPOConfig])
+def test_a_batch_of_one_row_is_not_normalised(config):
+    """Its advantage would be 0, and the policy would never move."""
+    sizes = {"n_envs": 1, "n_steps": 1, **({"batch_size": 1} if config is trpo.TRPOConfig else {})}
+    with pytest.raises(ValueError, match=r"n_envs \* n_steps is 1, .*normalize_advantage=False"):
+        config(**sizes, normalize_advantage=True)
+    config(**sizes, normalize_advantage=False)
+
+
 def test_trpo_stops_at_a_gradient_that_is_no_number(monkeypatch):
     """A line search would refuse every step, and the policy would stand still without a word."""
     agent, (batch,) = played()
@@ -598,6 +710,14 @@ def test_a_callback_sees_the_model_and_the_row():
     model = model_on(npppo.A2C, "Discrete")
     model.learn(10**9, callback)
     assert seen == [(model, update, update) for update in (1, 2, 3)]
+
+
+def test_a_callback_ends_the_training_by_false_alone():
+    """NumPy's too, which a comparison with a mean gives; what is only like False goes on."""
+    for answer, updates in [(np.False_, 1), (False, 1), (None, 4), (0, 4), (np.True_, 4)]:
+        model = model_on(npppo.A2C, "Discrete")
+        model.learn(400, lambda model, row: answer)  # noqa: B023
+        assert model.updates == updates, answer
 
 
 def test_a_rate_may_be_a_function_of_the_share_done(tmp_path):
@@ -636,6 +756,14 @@ def test_a_schedule_that_gives_no_rate_is_named(bad):
 
 
 @every_algorithm
+def test_a_function_takes_the_place_of_the_preset_s_line(kind):
+    model = kind("CartPole-v1", 0, learning_rate=lambda done: 0.5 * (done == 0))
+    assert model.config.rates(0)["learning_rate"] == 0.5
+    preset = kind.preset("CartPole-v1")
+    assert model.config.n_envs == preset.get("n_envs", kind("Acrobot-v1").config.n_envs)
+
+
+@every_algorithm
 def test_another_number_of_environments_begins_new_episodes(kind, tmp_path):
     model = model_on(kind, "Discrete").learn(500)
     model.save(tmp_path / "model.npz")
@@ -659,6 +787,21 @@ def test_evaluation_in_an_environment_that_is_given():
     assert npppo.evaluate(model, 5, env, max_steps=30) == one
     several = sync(lambda: Grid(KINDS["Discrete"][0]), SAME_STEP, 3)
     assert len(npppo.evaluate(model, 7, several, deterministic=False)) == 7
+
+
+@pytest.mark.parametrize(
+    "env, said",
+    [
+        (lambda: Grid(Discrete(5)), "for an environment whose action space has n 4, .* has 5"),
+        (lambda: Grid(Discrete(4, start=1)), "whose action space has start 0, .* has 1"),
+        (lambda: Grid(KINDS["Box"][0]), "whose action space has type Discrete, .* has Box"),
+        (lambda: gymnasium.make("Acrobot-v1"), "observation space has dtype float64"),
+        (lambda: "CartPole-v1", "env is 'CartPole-v1', expected"),
+    ],
+)
+def test_an_evaluation_needs_the_same_spaces(env, said):
+    with pytest.raises(ValueError, match=said):
+        npppo.evaluate(model_on(npppo.PPO, "Discrete"), 5, env())
 
 
 def test_what_another_algorithm_has_is_said_with_its_name():

@@ -1079,9 +1079,9 @@ def test_an_unknown_hyperparameter_is_named_with_the_known_ones():
 
 POSITIVE = (
     "learning_rate clip_range clip_range_vf clip_range_high max_grad_norm target_kl kl_target "
-    "learning_rate_kl"
+    "learning_rate_kl kl_coef"
 )
-FROM_0_ON = "learning_rate_end clip_range_end ent_coef vf_coef kl_coef"
+FROM_0_ON = "learning_rate_end clip_range_end ent_coef vf_coef"
 FROM_0_TO_1 = "gamma gae_lambda"
 WHOLE = "n_envs n_steps batch_size n_epochs"
 FLAGS = ("normalize_advantage", "recompute_advantages", "shared_trunk")

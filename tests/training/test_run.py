@@ -365,6 +365,19 @@ def test_a_damaged_config_is_refused(content, folder):
         run.resume(folder)
 
 
+def test_the_config_of_another_algorithm_is_refused(folder):
+    model = npppo.TRPO("CartPole-v1", SEED, net_arch=(8,))
+    run.begin(folder, model, until_step(SHORT))
+    run.train(folder, model, until_step(SHORT), until(1))
+    content = json.loads((folder / run.CONFIG).read_text())
+    write = (folder / run.CONFIG).write_text
+    write(json.dumps({**content, "algorithm": "PPO"}))
+    with pytest.raises(CheckpointError, match="is of PPO, but the checkpoint of TRPO"):
+        run.resume(folder)
+    write(json.dumps(content))
+    assert type(run.resume(folder)[0]) is npppo.TRPO
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(CheckpointError, match="holds no run"):
