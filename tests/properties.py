@@ -7,8 +7,10 @@ property of that function must fail. A suite that cannot fail proves nothing.
 
 import functools
 from collections import defaultdict
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import tolerances
 from hypothesis import Phase, given, settings
 from strategies import CALLS, DIFFERENTIABLE, away_from_zero
@@ -28,6 +30,20 @@ def property_of(*names, **strategies):
         for name in names:
             PROPERTIES[name].append(prop)
         return prop
+
+    return register
+
+
+def property_of_each(policies, *names, **strategies):
+    """Make `test(api, policy, **drawn)` a property of NAME of each policy: POLICY_NAME."""
+
+    def register(test):
+        prop = as_property(test, strategies)
+        for policy in policies:
+            quick = functools.partial(prop.quick, policy=policy)
+            for name in names:
+                PROPERTIES[f"{policy}_{name}"].append(SimpleNamespace(quick=quick))
+        return pytest.mark.parametrize("policy", policies)(prop)
 
     return register
 

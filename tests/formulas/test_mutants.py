@@ -8,6 +8,7 @@ import pytest
 # imported for the properties that they register
 import test_bernoulli  # noqa: F401
 import test_categorical  # noqa: F401
+import test_discrete  # noqa: F401
 import test_every_function
 import test_gaussian  # noqa: F401
 import test_layers  # noqa: F401

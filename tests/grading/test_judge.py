@@ -1,6 +1,7 @@
 """One result against the right one, what can be said of it, and the example that shows it."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -396,6 +397,21 @@ def test_two_mistakes_that_write_into_an_argument_spoil_no_other_comparison():
         variants.outcome(both, k)
     for case, before in zip(cases, flags, strict=True):
         assert np.array_equal(case.args[3], before)
+
+
+@pytest.mark.parametrize("error", [AttributeError, KeyError, NameError, AssertionError])
+def test_two_mistakes_that_do_not_go_together_explain_nothing(error):
+    exercise = EXERCISES["value_loss"]
+
+    def variant(on, *args):
+        if len(on) > 1:
+            raise error("one has left a number where the other expects an array")
+        return exercise.variant(on, *args)
+
+    torn = replace(exercise, variant=variant)
+    cases = exercise.battery.draw(np.random.default_rng(0))
+    got = [Outcome("value", np.cos(reference("value_loss", case))) for case in cases]
+    assert diagnose(attempted(torn, cases, got)).id is None
 
 
 @pytest.mark.parametrize("pair", [("gae: decay = gamma", "gae: advantages = advantages - values")])

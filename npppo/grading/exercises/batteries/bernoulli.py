@@ -6,9 +6,10 @@ import numpy as np
 
 from ..exercise import Array
 from .categorical import RARE, about, beside, distinct, lone, quarters, rare, with_vector
-from .drawing import Args, Generator
+from .drawing import Args, Generator, away_from_zero
 from .tables import FLOAT32, Table, battery, completed, each
 
+ALMOST_CERTAIN = "almost certain bits"
 FAR = (3, *3 * [1e4]), (4, *3 * [-1e4]), (4, -5000.0, 0.0, 5000.0), (4, -800.0, 800.0)
 LOGITS: Table = {
     ("ordinary logits", 6): each(distinct, (4, 3), (2, 5)),
@@ -52,6 +53,12 @@ def certain(rng: Generator, u: float) -> Args:
     return logits, np.full((3, 3), u)
 
 
+def almost_certain(rng: Generator) -> Args:
+    """Bits whose p rounds to 0 or 1, and vectors in which what is left of them counts."""
+    size = rng.permuted(np.linspace(38.0, 60.0, 12)).reshape(4, 3)
+    return rng.choice([-1, 1], (4, 3)) * size, away_from_zero(rng, 4, 3, most=1.5) * np.exp(size)
+
+
 def off_boundaries(logits: Array, u: Array) -> bool:
     """Whether each u keeps clear of the probability of a 0."""
     return bool((np.abs(1 / (1 + np.exp(logits)) - u) > 1e-3).all())
@@ -72,5 +79,8 @@ BATTERIES = {
     "bernoulli_entropy": battery(LOGITS),
     "bernoulli_kl": battery(completed(beside, WITH_RARE) | ONE_SURE, parts=("bernoulli_entropy",)),
     "bernoulli_sample": battery(SAMPLE, off_kinks=off_boundaries),
-    "bernoulli_fisher": battery(completed(with_vector, LOGITS)),
+    "bernoulli_fisher": battery(
+        completed(with_vector, LOGITS) | {(ALMOST_CERTAIN, 0.25): [almost_certain]},
+        edges=frozenset([ALMOST_CERTAIN]),
+    ),
 }
