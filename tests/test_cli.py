@@ -635,8 +635,10 @@ def test_options_reach_the_config(tmp_path):
     }
     values |= {"optimizer": "sgd", "objective": "penalty", "kl_coef": 0.5}
     values |= {"learning_rate_kl": 0.02, "recompute_advantages": True}
+    values |= {"normalize_observations": True, "normalize_rewards": True}
+    values |= {"clip_observations": 5.0, "clip_rewards": 6.0}
     others = {"clip_range_high", "clip_bound", "kl_target"}  # of other objectives
-    assert set(values) | others == set(PPOConfig.__annotations__)
+    assert set(values) | others == {field.name for field in fields(PPOConfig)}
     arguments = []
     for name, value in values.items():
         option = name.replace("_", "-")

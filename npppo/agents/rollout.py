@@ -24,10 +24,12 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..formulas.shapes import Array
 from .agent import Agent
 from .heads import Distribution
+from .normalizers import Normalizers, ObservationNormalizer, RewardNormalizer
 from .spaces import Spaces
 
 if TYPE_CHECKING:
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """What T steps of E environments gave. `distribution` is the old policy's, row by row."""
+    """What T steps of E environments gave. `distribution` is the old policy's, row by row.
+
+    Observations and rewards are those that the agent learns from: normalised, where that is wanted.
+    """
 
     observations: Array  # (T, E, D)
     actions: Array  # (T, E) int, or (T, E, A)
@@ -95,7 +100,10 @@ def expect_copyable(env: VectorEnv[Any, Any, Any]) -> None:
 
 @dataclass(frozen=True)
 class Steps:
-    """What T steps of E environments gave back. `finals` are SAME_STEP's K final observations."""
+    """What T steps of E environments gave back. `finals` are SAME_STEP's K final observations.
+
+    `shown` and `shown_finals` are the observations as the agent sees them.
+    """
 
     observations: Array  # (T+1, E, D)
     rewards: Array  # (T, E) float64
@@ -104,6 +112,8 @@ class Steps:
     finals: Array  # (K, D)
     finals_at: tuple[list[int], list[int]]  # t and e of each final observation
     masks: Array | None  # (T+1, E, A) bool
+    shown: Array  # (T+1, E, D)
+    shown_finals: Array  # (K, D)
 
     def checksums(self, before: Array) -> Array:
         """Those `before`, carried on over the observations, the rewards and the ends: (3,)."""
@@ -142,6 +152,10 @@ class Player:
     An environment's state need not be saved: from the same seed, the same actions lead to it. A
     player that was copied, interrupted, or made from a `state()` is not `in_place`: it brings its
     environment along before it goes on.
+
+    With `normalize_observations` or `normalize_rewards` the agent sees normalised numbers; episodes
+    are counted, kept and compared as the environment gave them. What is played again is not counted
+    again.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
@@ -158,6 +172,31 @@ class Player:
         self._seed = -1  # of the last reset; there was none yet
         self._actions: list[Array] = []  # (T, E, ...) of each batch since the reset
         self._checksums = np.zeros(len(CHECKED), np.int64)  # of all that came back since then
+        self.normalizers = Normalizers()
+
+    def normalize_observations(self, clip: float) -> None:
+        """From now on; ValueError where there is nothing to normalise."""
+        numbers = self.spaces.observations.numbers()  # (D,)
+        if not numbers.any():
+            raise ValueError(
+                "normalize_observations is True, but the observation space is "
+                f"{self.spaces.observation}, expected one with a Box"
+            )
+        self.normalizers.observations = ObservationNormalizer(numbers, clip)
+
+    def normalize_rewards(self, gamma: float, clip: float) -> None:
+        """From now on, by the returns that are discounted by `gamma`."""
+        self.normalizers.rewards = RewardNormalizer(gamma, clip, self.env.num_envs)
+
+    def seen(self, observations: Array, dtype: DTypeLike) -> Array:
+        """Encoded observations (N, D) as the agent sees them by now; nothing is counted.
+
+        Raises FloatingPointError for one that is not finite.
+        """
+        see = self.normalizers.observations
+        observations = observations.astype(dtype if see is None else np.float64)
+        expect_finite("observation", observations)
+        return observations if see is None else see(observations).astype(dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         expect_copyable(self.env)
@@ -169,7 +208,15 @@ class Player:
     def reset(self, seed: int) -> None:
         """Start new episodes everywhere; those in flight are dropped."""
         self.episodes.clear()
-        self._observations, self._mask, self._checksums = self._reset(seed)
+        self.in_place = False
+        observations, self._mask, self._checksums = self._reset(seed)
+        if self.normalizers.observations is not None:
+            expect_finite("observation", observations)
+            observations = observations.astype(np.float64)
+            self.normalizers.observations.see(observations)
+        if self.normalizers.rewards is not None:
+            self.normalizers.rewards.start()
+        self._observations = observations
         self._ended = np.zeros_like(self._ended)
         self._returns = np.zeros_like(self._returns)
         self._lengths = np.zeros_like(self._lengths)
@@ -199,6 +246,8 @@ class Player:
         continues = self._lengths > 0  # (E,)
         T, E = steps, self.env.num_envs
         dtype = agent.parameters.dtype
+        normalizers = self.normalizers.copied()  # the player's own when the batch is whole
+        see, scale = normalizers.observations, normalizers.rewards
         noise = agent.head.noise(rng, (T, E))  # (T, E, A)
         out = np.empty((T, E, agent.head.outputs), dtype)  # (T, E, A) logits or means
         actions: list[Array] = []
@@ -211,26 +260,30 @@ class Player:
             actions.append(agent.head.sample(*distribution, noise[t]))  # (E,) or (E, A)
             return actions[t]
 
-        played = self._step(self._observations.astype(dtype), self._mask, T, act)
-        observations = played.observations  # (T+1, E, D)
-        rewards = played.rewards.astype(dtype)  # (T, E)
+        first = self._observations.astype(dtype if see is None else np.float64)  # (E, D)
+        played = self._step(first, self._mask, T, act, see, dtype)
+        rewards = played.rewards if scale is not None else played.rewards.astype(dtype)  # (T, E)
         ended = played.terminated | played.truncated  # (T, E)
         if self.same_step:
             valid = np.ones((T, E), bool)
         else:
             valid = ~np.concatenate([self._ended[None], ended[:-1]])  # (T, E)
-        finite = np.isfinite(observations).all(axis=(1, 2))  # (T+1,) bool
-        expect_finite("observation", observations[finite.argmin()])  # the first that is not
+        finite = np.isfinite(played.observations).all(axis=(1, 2))  # (T+1,) bool
+        expect_finite("observation", played.observations[finite.argmin()])  # the first that is not
         expect_finite("reward", rewards.T)
+        for e, final in zip(played.finals_at[1], played.finals, strict=True):
+            expect_finite("observation", final[None], [e])
+        if scale is not None:
+            rewards = scale(rewards, ended, valid).astype(dtype)  # (T, E)
+        normalizers.expect_finite()
 
+        observations = played.shown  # (T+1, E, D)
         values = agent.values(observations.reshape((T + 1) * E, -1)).reshape(T + 1, E)  # (T+1, E)
         next_values, next_observations = values[1:], observations[1:]  # (T, E), (T, E, D)
         if len(played.finals):
-            for e, final in zip(played.finals_at[1], played.finals, strict=True):
-                expect_finite("observation", final[None], [e])
             next_values, next_observations = next_values.copy(), next_observations.copy()
-            next_values[played.finals_at] = agent.values(played.finals)  # (K,)
-            next_observations[played.finals_at] = played.finals
+            next_values[played.finals_at] = agent.values(played.shown_finals)  # (K,)
+            next_observations[played.finals_at] = played.shown_finals
 
         extra = distribution[1:]  # a Gaussian's log_std (A,)
         taken = np.array(actions)  # (T, E) or (T, E, A)
@@ -239,7 +292,8 @@ class Player:
         (log_probs, _), _ = agent.head.evaluate(flat_out, *extra, flat_actions)  # (T·E,)
 
         self._count_episodes(played.rewards, ended, valid)
-        self._observations = observations[T]
+        self._observations = played.observations[T]
+        self.normalizers = normalizers
         self._mask = None if played.masks is None else played.masks[T]
         self._ended = ended[-1] & (not self.same_step)
         self._actions.append(self._compact(taken))
@@ -267,8 +321,15 @@ class Player:
         mask: Array | None,
         steps: int,
         act: Callable[[int, Array, Array | None], Array],
+        see: ObservationNormalizer | None = None,
+        shown_dtype: DTypeLike = np.float64,
     ) -> Steps:
-        """T = `steps` steps from the observations `first`, (E, D), with the actions of `act`."""
+        """T = `steps` steps from the observations `first`, (E, D), with the actions of `act`.
+
+        Where there is something to `see` with, `act` is shown what it makes of the observations,
+        each of which it counts once: in SAME_STEP mode final observations too, so that both modes
+        count the same.
+        """
         T, (E, D), dtype = steps, first.shape, first.dtype
         observations = np.empty((T + 1, E, D), dtype)  # (T+1, E, D)
         rewards = np.empty((T, E))  # float64, so that a sum of them is what it is without npppo
@@ -278,9 +339,13 @@ class Player:
         finals_at: tuple[list[int], list[int]] = ([], [])
         masks = [mask]
         observations[0] = first
+        shown, shown_finals = observations, finals
+        if see is not None:
+            shown, shown_finals = np.empty((T + 1, E, D), shown_dtype), []
+            shown[0] = see(first)
         with _explained(self.spaces):
             for t in range(T):
-                action = self.spaces.decode(act(t, observations[t], mask))
+                action = self.spaces.decode(act(t, shown[t], mask))
                 following, reward, term, trunc, info = self.env.step(action)
                 encoded = self.spaces.encode(following)  # (E, D)
                 try:
@@ -296,9 +361,9 @@ class Player:
                     ) from error
                 if mask is not None:
                     # in SAME_STEP mode what comes back belongs to the new episode already
-                    over = (terminated[t] | truncated[t]) & (not self.same_step)  # (E,)
+                    idle = (terminated[t] | truncated[t]) & (not self.same_step)  # (E,)
                     # an environment that has ended need not say what is allowed
-                    mask = np.ones_like(mask) if over.all() else self.spaces.mask(info, over)
+                    mask = np.ones_like(mask) if idle.all() else self.spaces.mask(info, idle)
                     if mask is None:
                         raise ValueError(
                             "the info of a step holds no 'action_mask', expected one as in the "
@@ -310,12 +375,18 @@ class Player:
                         "the info of a step holds an 'action_mask', expected one in the info of "
                         "the reset too, for the first action"
                     )
+                new: list[Array] = []  # final observations (D,)
                 if self.same_step:
-                    for e in np.flatnonzero(terminated[t] | truncated[t]).tolist():
-                        final = self._final_observation(info, e)  # (D,)
-                        finals.append(final.astype(dtype))  # a copy: the array may be reused
-                        finals_at[0].append(t)
-                        finals_at[1].append(e)
+                    over = np.flatnonzero(terminated[t] | truncated[t]).tolist()
+                    new = [self._final_observation(info, e).astype(dtype) for e in over]  # copies
+                    finals += new
+                    finals_at[0].extend([t] * len(over))
+                    finals_at[1].extend(over)
+                if see is not None:
+                    arrived = observations[t + 1]  # (E, D)
+                    see.see(np.concatenate([arrived, new]) if new else arrived)
+                    shown[t + 1] = see(arrived)
+                    shown_finals += [see(final[None])[0] for final in new]
         return Steps(
             observations,
             rewards,
@@ -324,6 +395,8 @@ class Player:
             np.array(finals, dtype).reshape(-1, D),
             finals_at,
             None if mask is None else np.array(masks),  # (T+1, E, A)
+            shown,
+            np.array(shown_finals, shown.dtype).reshape(-1, D),
         )
 
     def _final_observation(self, info: Any, e: int) -> Array:
@@ -333,7 +406,7 @@ class Player:
                 f"environment {e} has ended, but its info holds no 'final_obs' (only "
                 f"{', '.join(info) or 'nothing'}), expected the final observation in SAME_STEP mode"
             )
-        encoded: Array = self.spaces.encode(np.asarray(finals[e])[None])[0]  # (D,)
+        encoded: Array = self.spaces.encode(finals[e], alone=True)[0]  # (D,)
         return encoded
 
     def _compact(self, actions: Array) -> Array:
@@ -360,6 +433,7 @@ class Player:
     def state(self) -> dict[str, Array]:
         """Where the episodes in flight are, and what led there."""
         none = np.zeros((0, self.env.num_envs, *self.spaces.action_shape), np.uint8)
+        scale = self.normalizers.rewards
         return {
             "observations": self._observations,
             "ended": self._ended,
@@ -369,6 +443,7 @@ class Player:
             "actions": np.concatenate([none, *self._actions]),  # (all T, E, ...)
             "batches": np.array([len(actions) for actions in self._actions], np.int64),
             "checksums": self._checksums,
+            **({} if scale is None else {"carried": scale.carried}),
         }
 
     def set_state(self, state: dict[str, Array]) -> None:
@@ -387,6 +462,8 @@ class Player:
         self._seed, self._checksums = int(state["seed"]), state["checksums"]
         cuts = np.cumsum(state["batches"])[:-1]
         self._actions = np.split(state["actions"], cuts) if len(state["batches"]) else []
+        if self.normalizers.rewards is not None:
+            self.normalizers.rewards.carried = state["carried"]
         self.in_place = False
 
     def catch_up(self) -> list[str]:
@@ -440,7 +517,8 @@ def _explained(spaces: Spaces) -> Iterator[None]:
             raise
         raise ValueError(
             f"what the environment returned does not fit ({error}): expected observations of shape "
-            f"{spaces.observation.shape}, and one number each as reward, terminated and truncated"
+            f"{spaces.observation.shape or spaces.observation}, and one number each as reward, "
+            "terminated and truncated"
         ) from error
 
 

@@ -7,75 +7,38 @@ from typing import Any
 import numpy as np
 
 from ..formulas.shapes import Array
+from .observations import Observations, kind_of, parts_of
 
 
 class Spaces:
     """How an environment's observations and actions become the agent's arrays and back.
 
-    Observations: a Box is flattened, and where it holds whole numbers between bounds, as images
-    do, scaled to [0, 1] by them; a Discrete is one-hot. Actions: a Discrete and each entry of a
-    MultiDiscrete are counted from 0; a MultiBinary is bits; a Box is clipped to its bounds on the
-    way to the environment, while the batch keeps the action that was drawn, because that is the one
-    whose log-probability is known.
+    Observations become rows of numbers as `Observations` says. Actions: a Discrete and each entry
+    of a MultiDiscrete are counted from 0; a MultiBinary is bits; a Box is clipped to its bounds, if
+    it has some, on the way to the environment, while the batch keeps the action that was drawn,
+    because that is the one whose log-probability is known. Each may have any shape, and goes to the
+    environment in the space's own dtype.
     """
 
     def __init__(self, observation: Any, action: Any) -> None:
-        from gymnasium.spaces import Box, Discrete
-
-        one_hot, box = isinstance(observation, Discrete), isinstance(observation, Box)
-        if not one_hot and not box:
-            raise ValueError(
-                f"the observation space is {observation}, which npppo does not support; "
-                "expected Box or Discrete"
-            )
+        self.observations = Observations(observation)
         self.observation, self.action = observation, action
-        self._shape = tuple(self.observation.shape)
-        self._one_hot = one_hot
-        self._scaled = (
-            box and np.issubdtype(observation.dtype, np.integer) and observation.is_bounded()
-        )
-        if self._scaled:
-            low, high = (
-                bound.ravel().astype(np.float64)
-                for bound in (self.observation.low, self.observation.high)
-            )
-            self._low, self._span = low, np.maximum(high - low, 1)  # (D,)
-        self.observation_size = (
-            int(self.observation.n) if self._one_hot else int(np.prod(self.observation.shape))
-        )
+        self.observation_size = self.observations.size  # D
         self.head, self.actions, start = _actions_of(action)
         self._start = start if np.any(start) else None
         self.action_shape = () if self.head == "categorical" else (int(np.prod(action.shape)),)
 
-    def encode(self, observations: Any) -> Array:
-        """Observations (N, ...) as the agent reads them: (N, D)."""
-        array = np.asarray(observations)
-        if array.shape[1:] != self._shape or not array.ndim:
-            expected = ", ".join(["N", *map(str, self._shape)])
-            raise ValueError(f"the observations have shape {array.shape}, expected ({expected})")
-        if self._one_hot:
-            return self._one_hots(array)
-        if array.ndim != 2:
-            array = array.reshape(len(array), self.observation_size)  # (N, D)
-        return (array - self._low) / self._span if self._scaled else array
-
-    def _one_hots(self, array: Array) -> Array:
-        states = array - self.observation.start  # (E,)
-        if (
-            array.dtype.kind not in "iu"
-            or (states < 0).any()
-            or (states >= self.observation.n).any()
-        ):
-            raise ValueError(f"the observation is {array}, expected one of {self.observation}")
-        rows = np.zeros((len(array), self.observation_size))  # (E, D)
-        rows[np.arange(len(array)), states] = 1
-        return rows
+    def encode(self, observations: Any, alone: bool = False) -> Array:
+        """Observations as the agent reads them, (N, D); or one of them that is `alone`, (1, D)."""
+        return self.observations.encode(observations, alone)
 
     def decode(self, actions: Array) -> Array:
         """The agent's actions (E,) or (E, A) as the environment takes them."""
         if self.head == "categorical":
-            counted = actions.astype(self.action.dtype, copy=False)  # (E,)
-            return counted if self._start is None else counted + self._start
+            counted = actions.astype(np.int64, copy=False)  # (E,)
+            if self._start is not None:
+                counted = counted + self._start
+            return counted.astype(self.action.dtype, copy=False)
         shaped = actions.reshape(len(actions), *self.action.shape)  # (E, ...)
         if self.head == "gaussian":
             shaped = shaped.clip(self.action.low, self.action.high)
@@ -161,7 +124,9 @@ def _one_or_all(shapes: list[Any]) -> Any:
 
 
 def _describe(space: Any) -> dict[str, Any]:
-    kind: dict[str, Any] = {"type": type(space).__name__}
+    kind: dict[str, Any] = {"type": kind_of(space)}
+    if kind["type"] in ("Tuple", "Dict"):
+        return {**kind, "parts": {str(key): _describe(part) for key, part in parts_of(space)}}
     if kind["type"] == "Discrete":
         return {**kind, "n": int(space.n), "start": int(space.start)}
     if kind["type"] == "MultiDiscrete":
@@ -187,14 +152,24 @@ def difference(made_for: dict[str, Any], given: dict[str, Any]) -> str:
     return ""
 
 
-def _differing_fact(saved: dict[str, Any], own: dict[str, Any]) -> tuple[str, Any, Any] | None:
+def _differing_fact(
+    saved: dict[str, Any], own: dict[str, Any], where: str = ""
+) -> tuple[str, Any, Any] | None:
+    """Its name, after `where` it is in a larger space, and both values."""
     for fact in ("type", "n", "start", "dtype", "shape"):
         if saved.get(fact) != own.get(fact):
-            return fact, saved.get(fact), own.get(fact)
+            return where + fact, saved.get(fact), own.get(fact)
     for fact in ("low", "high") if own["type"] == "Box" else ():
         one, other = (np.broadcast_to(space[fact], own["shape"]) for space in (saved, own))
         differs = (one != other) & ~(np.isnan(one) & np.isnan(other))
         if differs.any():
-            where = tuple(np.argwhere(differs)[0].tolist())
-            return f"{fact}{list(where)}", one[where], other[where]
+            at = tuple(np.argwhere(differs)[0].tolist())
+            return f"{where}{fact}{list(at)}", one[at], other[at]
+    if "parts" in own:
+        keys, own_keys = list(saved["parts"]), list(own["parts"])
+        if keys != own_keys:
+            return f"{where}parts", keys, own_keys
+        for key, part in own["parts"].items():
+            if differs_in := _differing_fact(saved["parts"][key], part, f"{where}[{key}] "):
+                return differs_in
     return None

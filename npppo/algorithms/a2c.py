@@ -24,10 +24,8 @@ from .hyperparameters import (
     above_0,
     from_0_on,
     from_0_to_1,
-    name_of_activation,
     name_of_optimizer,
     whole,
-    widths,
     yes_or_no,
 )
 
@@ -49,8 +47,6 @@ class A2CConfig(Config):
     vf_coef: float = from_0_on(0.5, "weight of the value loss")
     max_grad_norm: float = above_0(0.5, "the gradient's norm is limited to this")
     normalize_advantage: bool = yes_or_no(False, "normalise the advantages of each batch")
-    net_arch: tuple[int, ...] = widths((64, 64), "widths of the hidden layers")
-    activation: str = name_of_activation("tanh", "tanh or relu")
     shared_trunk: bool = yes_or_no(False, "one set of hidden layers for policy and value function")
 
     def __post_init__(self) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import Field, field, fields
-from typing import Any, ClassVar
+from dataclasses import Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,22 +51,34 @@ name_of_activation = one_of(ACTIVATIONS)
 yes_or_no = rule(lambda x: True, "True or False")
 
 
+@dataclass(frozen=True)
 class Config:
     """What an algorithm's config, a frozen dataclass of fields made by rules, has for the learner.
 
-    A rate `x` with a field `x_end` has a linear schedule, which arrives there at the end of the
-    training; None keeps it constant. Such a rate may also be a function of the share of the
-    training that is done.
+    The fields here mean the same in every algorithm. A rate `x` with a field `x_end` has a linear
+    schedule, which arrives there at the end of the training; None keeps it constant. Such a rate
+    may also be a function of the share of the training that is done.
     """
 
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    optimizer: str
-    max_grad_norm: float
-    n_envs: int
-    n_steps: int
-    net_arch: tuple[int, ...]
-    activation: str
-    shared_trunk: bool = False
+    if TYPE_CHECKING:  # each algorithm has these, with a default of its own
+        optimizer: str
+        max_grad_norm: float
+        n_envs: int
+        n_steps: int
+        gamma: float
+
+    net_arch: tuple[int, ...] = widths((64, 64), "widths of the hidden layers")
+    activation: str = name_of_activation("tanh", "tanh or relu")
+    normalize_observations: bool = yes_or_no(
+        False, "to a mean of 0 and a variance of 1, by all that were seen so far"
+    )
+    normalize_rewards: bool = yes_or_no(
+        False, "divide rewards by the standard deviation of the discounted returns so far"
+    )
+    clip_observations: float = above_0(10.0, "normalised observations are clipped to ± this")
+    clip_rewards: float = above_0(10.0, "normalised rewards are clipped to ± this")
+
+    shared_trunk = False  # as some algorithms have it; not a field
 
     def __post_init__(self) -> None:
         for made in fields(self):

@@ -20,11 +20,9 @@ from .hyperparameters import (
     above_1,
     from_0_on,
     from_0_to_1,
-    name_of_activation,
     name_of_optimizer,
     one_of,
     whole,
-    widths,
     yes_or_no,
 )
 
@@ -84,8 +82,6 @@ class PPOConfig(Config):
     )
     normalize_advantage: bool = yes_or_no(True, "normalise the advantages of each minibatch")
     recompute_advantages: bool = yes_or_no(False, "compute the advantages anew for each epoch")
-    net_arch: tuple[int, ...] = widths((64, 64), "widths of the hidden layers")
-    activation: str = name_of_activation("tanh", "tanh or relu")
     shared_trunk: bool = yes_or_no(False, "one set of hidden layers for policy and value function")
 
     def __post_init__(self) -> None:

@@ -36,10 +36,8 @@ from .hyperparameters import (
     above_0,
     from_0_on,
     from_0_to_1,
-    name_of_activation,
     name_of_optimizer,
     whole,
-    widths,
     yes_or_no,
 )
 
@@ -66,8 +64,6 @@ class TRPOConfig(Config):
     gae_lambda: float = from_0_to_1(0.95, "λ of generalized advantage estimation")
     max_grad_norm: float = above_0(0.5, "the value gradient's norm is limited to this")
     normalize_advantage: bool = yes_or_no(True, "normalise the advantages of each batch")
-    net_arch: tuple[int, ...] = widths((64, 64), "widths of the hidden layers")
-    activation: str = name_of_activation("tanh", "tanh or relu")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algorithms.hyperparameters import Config
 from . import run
 from .checkpoint import expect_free
 from .evaluate import Evaluation, Show
@@ -108,7 +109,8 @@ def add_commands(commands: Any) -> None:
     for algo, kind in ALGORITHMS.items():
         for made in fields(kind.algorithm.config):
             of_all.setdefault(made.name, {})[algo] = made
-    for name, having in of_all.items():
+    common = [made.name for made in fields(Config)]
+    for name, having in sorted(of_all.items(), key=lambda item: item[0] in common):
         *_, made = having.values()
         defaults = _defaults(name, {algo: field.default for algo, field in having.items()})
         option = "--" + name.replace("_", "-")

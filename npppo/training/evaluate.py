@@ -128,7 +128,7 @@ class Evaluation:
         try:
             for step in range(1, self.max_steps + 1):
                 mask = spaces.mask(info, over)  # (E, A)
-                actions = self.model.act(observations, rng, mask)  # (E,) or (E, ...)
+                actions = self.model.act(spaces.encode(observations), rng, mask)  # (E,) or (E, ...)
                 observations, rewards, terminated, truncated, info = env.step(actions)
                 over = (terminated | truncated) & (not same_step)
                 expect_finite("reward", np.where(running, rewards, 0))

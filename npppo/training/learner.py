@@ -23,7 +23,6 @@ from ..agents.rollout import (
     does_not_repeat,
     env_seed,
     expect_copyable,
-    expect_finite,
     quiet,
 )
 from ..agents.spaces import difference
@@ -152,6 +151,10 @@ class Learner:
                 )
         self.config = self.configure(self.env_id, hyperparameters)
         self.player = Player(make_env(env, self.config.n_envs) if isinstance(env, str) else env)
+        if self.config.normalize_observations:
+            self.player.normalize_observations(self.config.clip_observations)
+        if self.config.normalize_rewards:
+            self.player.normalize_rewards(self.config.gamma, self.config.clip_rewards)
         spaces = self.player.spaces
 
         init, *streams = (
@@ -312,8 +315,16 @@ class Learner:
         """Before a training: see that the environment is where the episodes in flight left it.
 
         It is not in a model that was loaded or copied, and may not be where it was given: somebody
-        may have stepped it. With `goes_on` false the episodes in flight are dropped.
+        may have stepped it. With `goes_on` false the episodes in flight are dropped. What networks
+        without convolutions make of an image is said before the first update.
         """
+        image = self.player.spaces.observations.image()
+        if image and not self.updates:
+            warnings.warn(
+                f"{image}, an image: it is flattened, and a network without convolutions must "
+                "learn by itself which pixels are neighbours, for each place anew",
+                stacklevel=3,
+            )
         self._playing = self._playing and goes_on
         if not self._playing:
             return
@@ -331,12 +342,14 @@ class Learner:
 
     def predict(
         self,
-        observation: ArrayLike,
+        observation: Any,
         deterministic: bool = True,
         action_masks: ArrayLike | None = None,
     ) -> tuple[Any, None]:
         """The action for one observation, or the actions for a batch of them (N, ...).
 
+        For a Dict or a Tuple they are a dict or a tuple of arrays, as a vector environment's are.
+        What normalises observations in training does it here, and learns nothing from them.
         Deterministic: the likeliest action; otherwise one drawn from the policy. `action_masks` say
         which actions are allowed, (A,) or (N, A), or are as an environment's info has them. Returns
         `(action, None)`; the second entry is where recurrent policies have their state.
@@ -348,33 +361,29 @@ class Learner:
                 f"deterministic is {deterministic!r}, expected True or False: predict takes "
                 "(observation, deterministic), and no state"
             )
-        array = np.asarray(observation)
-        shape = tuple(self.player.spaces.observation.shape)
-        if shape not in (array.shape, array.shape[1:]):
-            raise ValueError(
-                f"observation has shape {array.shape}, expected {shape} or a batch of them"
-            )
+        spaces = self.player.spaces
+        alone = spaces.observations.is_alone(observation)
+        encoded = spaces.encode(observation, alone)  # (N, D)
         rng = None if deterministic else self._rngs["predict"]
-        alone = array.shape == shape
-        array = array[None] if alone else array
         mask = None
         if action_masks is not None:
             masks: Any = [action_masks] if alone else action_masks
-            if len(masks) != len(array):
-                raise ValueError(f"there are {len(masks)} action_masks, expected {len(array)}")
-            mask = self.player.spaces.mask({"action_mask": masks}, np.zeros(len(array), bool))
-        actions = self.act(array, rng, mask)
+            if len(masks) != len(encoded):
+                raise ValueError(f"there are {len(masks)} action_masks, expected {len(encoded)}")
+            mask = spaces.mask({"action_mask": masks}, np.zeros(len(encoded), bool))  # (N, A)
+        actions = self.act(encoded, rng, mask)
         return actions[0] if alone else actions, None
 
     def act(
-        self, observations: Array, rng: np.random.Generator | None, mask: Array | None = None
+        self, encoded: Array, rng: np.random.Generator | None, mask: Array | None = None
     ) -> Array:
-        """The environment's actions (N, ...) for observations (N, ...): drawn, or the likeliest."""
+        """The environment's actions (N, ...) for encoded observations (N, D): drawn, or the
+        likeliest.
+        """
         spaces, head = self.player.spaces, self.agent.head
         with quiet():
-            encoded = spaces.encode(observations).astype(self.agent.parameters.dtype)  # (N, D)
-            expect_finite("observation", encoded)
-            distribution = self.agent.policy(encoded, mask)
+            seen = self.player.seen(encoded, self.agent.parameters.dtype)  # (N, D)
+            distribution = self.agent.policy(seen, mask)
             if rng is None:
                 return spaces.decode(head.mode(*distribution))
             noise = head.noise(rng, (len(encoded),))  # (N, A)
@@ -393,6 +402,7 @@ class Learner:
 
     def _contents(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """The arrays and the rest of what a checkpoint, or a copy, is made of."""
+        moments = self.player.normalizers.moments()
         arrays = {
             "parameters": self.agent.parameters,
             "optimizer_m": self.state.m,
@@ -400,6 +410,7 @@ class Learner:
             **{f"more_{name}": array for name, array in self.state.more.items()},
             "recent": np.array(list(self.recent), np.float64).reshape(-1, 2),
             **{f"player_{name}": array for name, array in self.player.state().items()},
+            **{f"moments_{name}": array for name, array in moments.items()},
         }
         meta = {
             **self.label(),
@@ -437,6 +448,8 @@ class Learner:
             self.player.set_state({name: arrays[f"player_{name}"] for name in self.player.state()})
         else:  # of other environments
             more = {name: array for name, array in more.items() if not name.startswith(WAITING)}
+        normalizers = self.player.normalizers
+        normalizers.set_moments({name: arrays[f"moments_{name}"] for name in normalizers.moments()})
         self.agent.parameters[:] = arrays["parameters"]
         step = int(meta["optimizer_step"])
         self.state = State(arrays["optimizer_m"], arrays["optimizer_v"], step, more)
@@ -531,7 +544,10 @@ def load(
     path = path / "checkpoint.npz" if path.is_dir() else _with_suffix(path)
     arrays, meta = read_checkpoint(path)
     try:
-        config = meta["config"]
+        known = fields(kind_of(dict(meta)).algorithm.config)
+        # one that is older than a hyperparameter was made with its default, whatever presets say
+        config = {**{made.name: made.default for made in known}, **meta["config"]}
+        meta["config"] = config
         functions = {name for name, value in config.items() if value == A_FUNCTION}
         for name in sorted(functions - schedules.keys()):
             raise ValueError(f"its {name} was a function: load(path, {name}=...) takes it again")

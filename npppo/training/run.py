@@ -138,7 +138,7 @@ def resume(folder: Path) -> tuple[Learner, dict[str, Any]]:
                 f"{type(model).__name__}"
             )
         for name, value in json.loads(json.dumps(asdict(model.config))).items():
-            if config.get(name) != value:
+            if config.get(name, value) != value:
                 raise CheckpointError(
                     f"{folder / CONFIG} says {name} is {config.get(name)!r}, but the checkpoint "
                     f"was made with {value!r}"
