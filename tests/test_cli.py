@@ -17,7 +17,7 @@ from typing import ClassVar
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, Text, Tuple
 
 import npppo
 from npppo import check, check_cases, cli
@@ -78,7 +78,11 @@ WRONG = {
     "an unknown version": ("train CartPole-v77", r"'CartPole-v77'"),
     "a missing package": ("train LunarLander-v3", r"LunarLander-v3.*pip install.*box2d"),
     "a missing module": ("train no_such_module:Env-v0", r"no_such_module"),
-    "observations of no use": ("train Blackjack-v1", r"observation space is Tuple.*expected Box"),
+    "observations of no use": ("train Npppo/Talk-v0", r"observation\[1\] is Text.*expected Box"),
+    "no number to normalise": (
+        "train CliffWalking-v1 --normalize-observations",
+        r"normalize_observations is True.* Discrete\(48\), expected one with a Box",
+    ),
     "actions of no use": ("train Npppo/Dials-v0", r"action space is Box.*expected Discrete"),
     "a rate out of range": ("train CartPole-v1 --learning-rate -1", r"learning_rate is -1"),
     "a rate that is none": ("train CartPole-v1 --learning-rate fast", r"--learning-rate.*'fast'"),
@@ -159,6 +163,11 @@ WRONG = {
 }
 
 
+class Talk(gymnasium.Env):
+    observation_space = Tuple([Discrete(2), Text(5)])
+    action_space = Discrete(2)
+
+
 class Dials(gymnasium.Env):
     observation_space = Box(-1, 1, (2,))
     action_space = Box(0, 5, (2,), np.int64)
@@ -169,6 +178,7 @@ def places(tmp_path, trained, monkeypatch):
     """What the command lines above name in braces."""
     monkeypatch.setitem(sys.modules, "Box2D", None)  # as if it were not installed
     gymnasium.register("Npppo/Dials-v0", Dials)
+    gymnasium.register("Npppo/Talk-v0", Talk)
     places = {name: tmp_path / name for name in ("missing", "file", "empty", "begun", "damaged")}
     places["file"].write_text("")
     places["empty"].mkdir()
@@ -178,7 +188,7 @@ def places(tmp_path, trained, monkeypatch):
     whole = (trained / run.CHECKPOINT).read_bytes()
     (places["damaged"] / run.CHECKPOINT).write_bytes(whole[: len(whole) // 2])
     yield {**places, "run": trained}
-    del gymnasium.registry["Npppo/Dials-v0"]
+    del gymnasium.registry["Npppo/Dials-v0"], gymnasium.registry["Npppo/Talk-v0"]
 
 
 def contents(folder):
