@@ -10,11 +10,17 @@ if TYPE_CHECKING:
     from .contract import *
     from .training.evaluate import *
     from .training.learner import *
+    from .training.sweep import *
 
 # Loaded on first use, not here: the commands must choose the number of BLAS threads before NumPy
 # is imported, and whoever wants one formula need not wait for the rest.
-# the formulas; the trainer; the evaluation
-HOMES = ("npppo.contract", "npppo.training.learner", "npppo.training.evaluate")
+# the formulas; the trainer; the evaluation; many runs
+HOMES = (
+    "npppo.contract",
+    "npppo.training.learner",
+    "npppo.training.evaluate",
+    "npppo.training.sweep",
+)
 
 
 def __getattr__(name: str) -> Any:

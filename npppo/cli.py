@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .training.blame import is_others
-from .training.threads import VARIABLES
+from .training.threads import one_from_the_start
 
-# For every BLAS, and all that a command does. This must come before the first import of NumPy,
-# which is why the commands import what they need when they run.
-if not any(variable in os.environ for variable in VARIABLES):  # one would overrule another
-    os.environ.update(dict.fromkeys(VARIABLES, "1"))
+# For all that a command does. The commands import what they need when they run, as this must come
+# before the first import of NumPy.
+one_from_the_start()
 
 EXIT_UNREAD = 1
 EXIT_WRONG_INPUT = 2
@@ -76,6 +75,7 @@ def _parser() -> Parser:
     from . import __version__
     from .grading import commands as teachers
     from .training import commands as training
+    from .training import many
 
     parser = Parser(
         prog="npppo",
@@ -85,6 +85,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"npppo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     training.add_commands(commands)
+    many.add_commands(commands)
     check = training.added(commands, "check", "check every gradient", check_command)
     check.add_argument("--seed", type=training.whole, help="default: 0")
     teachers.add_commands(commands)

@@ -27,7 +27,7 @@ from npppo.training import checkpoint, commands, learner, run
 from npppo.training import progress as progress_line
 
 QUICK = ["--n-envs=4", "--n-steps=32", "--batch-size=64", "--n-epochs=2", "--net-arch=8"]
-COMMANDS = ["train", "eval", "plot", "check"]
+COMMANDS = ["train", "eval", "sweep", "plot", "check"]
 
 
 def call(*arguments):

@@ -1,4 +1,4 @@
-"""The commands of training: npppo train, eval, plot."""
+"""The commands of training: npppo train, eval, algos."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ from . import run
 from .checkpoint import expect_free
 from .evaluate import Evaluation, Show
 from .learner import ALGORITHMS, Learner, Row, load
-from .plot import plot
 from .presets import PRESETS
 from .progress import Line, Progress
 
 EXIT_INTERRUPTED = 130
-DEFAULT_STEPS = 1_000_000
 
 
 def whole(text: str) -> int:
@@ -70,38 +68,55 @@ def add_commands(commands: Any) -> None:
     """Add the commands to the parser's."""
     train = added(commands, "train", "train a policy", train_command)
     train.add_argument("env", nargs="?", metavar="ENV", help="id of the environment")
-    train.add_argument(
-        "--algo",
-        metavar="NAME",
-        type=str.upper,
-        choices=ALGORITHMS,
-        help=f"{', '.join(ALGORITHMS)} (default: PPO)",
-    )
-    total = _defaults("total_timesteps", dict.fromkeys(ALGORITHMS, DEFAULT_STEPS))
-    train.add_argument("--steps", type=whole, help=f"environment steps in all ({total})")
     train.add_argument("--seed", type=whole, help="default: 0")
     train.add_argument("--out", type=Path, metavar="DIR", help="default: runs/ENV-NUMBER")
-    train.add_argument(
-        "--stop-at",
-        type=float,
-        metavar="RETURN",
-        help="stop when the last 100 training episodes have this mean return",
-    )
     train.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run")
     train.add_argument(
         "--keep-schedules",
         action="store_true",
         help="with --resume: the linear schedules end where they did, whatever --steps says",
     )
-    train.add_argument(
+    train.add_argument("--force", action="store_true", help="overwrite the run in --out DIR")
+    add_training(train)
+
+    added(commands, "algos", "list the algorithms", algos_command)
+
+    evaluate = added(commands, "eval", "evaluate a trained policy", eval_command)
+    evaluate.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
+    evaluate.add_argument("--episodes", type=whole, help="default: 100; 1 with a picture")
+    evaluate.add_argument("--seed", type=whole, help="default: 0")
+    evaluate.add_argument("--stochastic", action="store_true", help="draw the actions")
+    evaluate.add_argument("--render", action="store_true", help="show the episodes in a window")
+    evaluate.add_argument("--video", type=Path, metavar="FILE", help="record one episode")
+    evaluate.add_argument("--max-steps", **MAX_STEPS)
+    evaluate.add_argument("--force", action="store_true", help="overwrite the video")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every training: the algorithm, when to end, the hyperparameters."""
+    parser.add_argument(
+        "--algo",
+        metavar="NAME",
+        type=str.upper,
+        choices=ALGORITHMS,
+        help=f"{', '.join(ALGORITHMS)} (default: PPO)",
+    )
+    total = _defaults("total_timesteps", dict.fromkeys(ALGORITHMS, run.DEFAULT_STEPS))
+    parser.add_argument("--steps", type=whole, help=f"environment steps in all ({total})")
+    parser.add_argument(
+        "--stop-at",
+        type=float,
+        metavar="RETURN",
+        help="stop when the last 100 training episodes have this mean return",
+    )
+    parser.add_argument(
         "--eval-episodes",
         type=whole,
         metavar="N",
         help="of the evaluation at the end; 0: none (default: 100)",
     )
-    train.add_argument("--max-steps", **MAX_STEPS)
-    train.add_argument("--force", action="store_true", help="overwrite the run in --out DIR")
-    group = train.add_argument_group(
+    parser.add_argument("--max-steps", **MAX_STEPS)
+    group = parser.add_argument_group(
         "hyperparameters",
         "Where no algorithm is named PPO's; where an environment is named an algorithm's preset.",
     )
@@ -116,23 +131,6 @@ def add_commands(commands: Any) -> None:
         option = "--" + name.replace("_", "-")
         said = f"{made.metadata['help']} ({defaults})"
         group.add_argument(option, help=said, **OPTIONS[str(made.type)])
-
-    added(commands, "algos", "list the algorithms", algos_command)
-
-    evaluate = added(commands, "eval", "evaluate a trained policy", eval_command)
-    evaluate.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
-    evaluate.add_argument("--episodes", type=whole, help="default: 100; 1 with a picture")
-    evaluate.add_argument("--seed", type=whole, help="default: 0")
-    evaluate.add_argument("--stochastic", action="store_true", help="draw the actions")
-    evaluate.add_argument("--render", action="store_true", help="show the episodes in a window")
-    evaluate.add_argument("--video", type=Path, metavar="FILE", help="record one episode")
-    evaluate.add_argument("--max-steps", **MAX_STEPS)
-    evaluate.add_argument("--force", action="store_true", help="overwrite the video")
-
-    curves = added(commands, "plot", "draw learning curves", plot_command)
-    curves.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders of runs")
-    curves.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-    curves.add_argument("--force", action="store_true", help="overwrite FILE")
 
 
 def _defaults(name: str, defaults: dict[str, object]) -> str:
@@ -187,7 +185,7 @@ def train_command(
             if env is not None and env != begun_on:
                 raise ValueError(f"ENV is {env}, but the run in {folder} is on {begun_on}")
             stack.enter_context(run.alone(folder))
-            _import_from_here(begun_on)
+            import_from_here(begun_on)
             model, settings = run.resume(folder)
             evaluation = Evaluation(model, eval_episodes or 1, max_steps=max_steps)
             if steps is not None and steps < model.num_timesteps:
@@ -211,11 +209,11 @@ def train_command(
                 raise ValueError("--keep-schedules is for --resume: a new run has its own")
             kind = ALGORITHMS[algo or "PPO"]
             if steps is None:
-                steps = kind.preset(env).get("total_timesteps", DEFAULT_STEPS)
+                steps = run.steps_of(kind, env)
             if steps < 1:
                 raise ValueError(f"--steps is {steps}, expected 1 or more")
             out, force = given.pop("out", None), given.pop("force", False)
-            _import_from_here(env)
+            import_from_here(env)
             model = kind(env, **{"seed": 0, **given})
             evaluation = Evaluation(model, eval_episodes or 1, max_steps=max_steps)
             settings = {"total_timesteps": steps, "stop_at": stop_at}
@@ -257,7 +255,7 @@ def algos_command() -> int:
     return 0
 
 
-def _import_from_here(env: str) -> None:
+def import_from_here(env: str) -> None:
     """Find the module of MODULE:ENV in the current folder too, as python -m npppo does."""
     here = os.getcwd()
     if ":" in env and here not in sys.path and "" not in sys.path:
@@ -309,7 +307,7 @@ def eval_command(
         if episodes not in (None, 1):
             raise ValueError(f"--episodes is {episodes}, but --video records 1")
         expect_free(video, force, *run.files(folder))
-    _import_from_here(str(run.read_config(folder)["env"]))
+    import_from_here(str(run.read_config(folder)["env"]))
     watched = render or video is not None
     if episodes is None:
         episodes = 1 if watched else 100
@@ -348,11 +346,3 @@ def _evaluate(played: Evaluation, play: Callable[[Show], None]) -> int:
     if missing := played.missing():
         print(interrupted + missing)
     return EXIT_INTERRUPTED if interrupted else 0
-
-
-def plot_command(folders: list[Path], output: Path, force: bool = False) -> int:
-    """Draw learning curves."""
-    expect_free(output, force, *(file for folder in folders for file in run.files(folder)))
-    plot(folders, output)
-    print(f"drew {output}")
-    return 0

@@ -64,6 +64,28 @@ class Progress(Line):
         )
 
 
+class ProgressOfMany(Line):
+    """The line of many trainings, of which some steps are `done`."""
+
+    def __init__(self, done: int) -> None:
+        super().__init__()
+        self.done = done
+
+    def update(self, runs: int, finished: int, failed: int, steps: int, missing: int) -> None:
+        """Show how many runs there are, how they stand, and the steps made and missing in all."""
+        speed = (steps - self.done) / max(1e-9, self.seconds())
+        left = _clock(missing / speed) if speed > 0 else "?" if missing else _clock(0)
+        self.show(
+            f"{finished} of {runs} done, {failed} failed  {steps:,} steps  {speed:,.0f} steps/s  "
+            f"{left} left"
+        )
+
+    def say(self, text: str) -> None:
+        """Something else, on a line of its own."""
+        self.clear()
+        print(text, flush=True)
+
+
 def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

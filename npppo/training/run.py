@@ -18,6 +18,7 @@ from .learner import RECENT_EPISODES, Callback, Learner, Row, kind_of, load
 CONFIG, PROGRESS, CHECKPOINT = "config.json", "progress.csv", "checkpoint.npz"
 # what config.json says beside the model; the last where it is not total_timesteps
 SETTINGS = ("total_timesteps", "stop_at", "schedules_end")
+DEFAULT_STEPS = 1_000_000
 LEAST_SECONDS_BETWEEN_SAVES = 1.0
 SAVING_SHARE = 0.02  # of the time, at most
 
@@ -28,10 +29,11 @@ def files(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Keep others from training in `folder` meanwhile; ValueError if somebody does already.
 
-    The folder is made if it does not exist. On systems without such locks nothing is checked.
+    Whoever is about to end has `patience` seconds for it. The folder is made if it does not exist.
+    On systems without such locks nothing is checked.
     """
     _make(folder)
     try:
@@ -40,13 +42,18 @@ def alone(folder: Path) -> Iterator[None]:
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
+    until = time.monotonic() + patience
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process is training in {folder}") from None
-        except OSError:  # this file system has no locks
-            pass
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise ValueError(f"another process is training in {folder}") from None
+                time.sleep(0.05)
+            except OSError:  # this file system has no locks
+                break
         yield
     finally:
         os.close(descriptor)
@@ -170,6 +177,11 @@ def read_progress(folder: Path) -> list[dict[str, str]]:
                 f"{folder / PROGRESS} has a row that is none of npppo: {row}"
             ) from None
     return rows
+
+
+def steps_of(kind: type[Learner], env: str) -> int:
+    """How long an algorithm trains on an environment, where nobody says."""
+    return int(kind.preset(env).get("total_timesteps", DEFAULT_STEPS))
 
 
 def train(folder: Path, model: Learner, settings: dict[str, Any], on_update: Callback) -> bool:

@@ -28,6 +28,12 @@ _inside = 0  # how many are in `one_blas_thread` at the moment
 _before = 0  # the setting that the first of them found
 
 
+def one_from_the_start() -> None:
+    """Let every BLAS have one thread, if no variable says otherwise; before NumPy is imported."""
+    if not any(variable in os.environ for variable in VARIABLES):  # one would overrule another
+        os.environ.update(dict.fromkeys(VARIABLES, "1"))
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Make NumPy's BLAS use one thread, or what VARIABLES say, and as many as before afterwards.
