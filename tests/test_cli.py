@@ -87,6 +87,10 @@ WRONG = {
     "a rate out of range": ("train CartPole-v1 --learning-rate -1", r"learning_rate is -1"),
     "a rate that is none": ("train CartPole-v1 --learning-rate fast", r"--learning-rate.*'fast'"),
     "a rate that is nan": ("train CartPole-v1 --learning-rate nan", r"learning_rate is nan"),
+    "an end that is none": (
+        "train CartPole-v1 --learning-rate-end soon",
+        r"--learning-rate-end: 'soon' is neither a number nor none",
+    ),
     "half an epoch": ("train CartPole-v1 --n-epochs 1.5", r"--n-epochs.*'1.5' is not a whole"),
     "no epoch": ("train CartPole-v1 --n-epochs 0", r"n_epochs is 0"),
     "an infinite batch": ("train CartPole-v1 --batch-size inf", r"--batch-size.*'inf'"),
@@ -94,8 +98,25 @@ WRONG = {
         "train CartPole-v1 --n-envs 2 --n-steps 4 --batch-size 9",
         r"batch_size is 9, expected at most n_envs \* n_steps = 8",
     ),
+    "a batch too large for the preset": (
+        "train CartPole-v1 --batch-size 2000",
+        r"batch_size is 2000, expected at most n_envs \* n_steps = 1024 "
+        r"\(n_envs and n_steps: the preset of CartPole-v1\)",
+    ),
     "an unknown activation": ("train CartPole-v1 --activation gelu", r"'gelu'.*tanh.*relu"),
     "a layer without units": ("train CartPole-v1 --net-arch 64 0", r"net_arch is .*0"),
+    "no vector environment": (
+        "train Acrobot-v1 --vectorization native",
+        r"'Acrobot-v1' by vectorization 'native': .*vector entry point",
+    ),
+    "an unknown vectorization": (
+        "train CartPole-v1 --vectorization threads",
+        r"vectorization is 'threads', expected one of auto, sync, async, native",
+    ),
+    "another vectorization": (
+        "train --resume {run} --vectorization sync",
+        r"--vectorization cannot change",
+    ),
     "no steps": ("train CartPole-v1 --steps 0", r"--steps is 0"),
     "a negative seed": ("train CartPole-v1 --seed -1", r"seed is -1"),
     "a folder that is a file": ("train CartPole-v1 --out {file}", r"cannot make.*{file}"),
@@ -477,11 +498,10 @@ def test_every_hyperparameters_help_says_what_it_is_otherwise(capsys):
     call("train", "--help")
     output = " ".join(capsys.readouterr().out.split())
     for said in [
-        "environment steps in all (default: 1,000,000, CartPole-v1, REINFORCE: 300,000, ",
-        "CartPole-v1, TRPO: 60,000, CartPole-v1, PPO: 100,000)",
-        "the optimiser's step size (REINFORCE: 0.003, A2C: 0.0007, TRPO: 0.001, PPO: 0.0003, ",
-        "CartPole-v1, A2C: 0.003, CartPole-v1, PPO: 0.004)",
-        "(default: none, CartPole-v1, REINFORCE: 0.0, CartPole-v1, A2C: 0.0, CartPole-v1, PPO: ",
+        "environment steps in all (default: the preset's, else 1,000,000)",
+        "the optimiser's step size (REINFORCE: 0.003, A2C: 0.0007, TRPO: 0.001, PPO: 0.0003)",
+        "REINFORCE: CartPole-v1; A2C: CartPole-v1; TRPO: CartPole-v1; PPO: CartPole-v1, Acrobot-v1",
+        "how environments are stepped: auto, sync, async, native (default: auto)",
         "widths of the hidden layers (default: 64 64)",
         "normalise the advantages of each minibatch (A2C: no, TRPO: yes, PPO: yes)",
         "the ratio is clipped to 1 ± this (PPO: 0.2)",
@@ -509,7 +529,11 @@ def test_a_training_prints_progress_a_summary_and_an_evaluation(tmp_path, capsys
     assert error == ""
     steps = npppo.load(folder).num_timesteps
     number = r"\d[\d,.]*"
-    lines = output.splitlines()
+    said, *lines = output.splitlines()
+    assert said == (
+        "PPO's preset of CartPole-v1: learning_rate 0.004, learning_rate_end 0.0, gamma 0.98, "
+        "gae_lambda 0.95, ent_coef 0.003"
+    )
     assert re.fullmatch(
         rf"100%  {steps:,} steps  return {number}  {number} steps/s  0:00 left", lines[0]
     )
@@ -523,6 +547,17 @@ def test_a_training_prints_progress_a_summary_and_an_evaluation(tmp_path, capsys
         lines[3],
     )
     assert len(lines) == 4
+
+
+def test_an_environment_without_a_preset_has_the_defaults_and_a_line_that_says_so(tmp_path, capsys):
+    folder = tmp_path / "run"
+    arguments = ["--steps", 100, "--eval-episodes", 0, "--out", folder, *QUICK]
+    assert call("train", "FrozenLake8x8-v1", *arguments) == 0
+    said = capsys.readouterr().out.splitlines()[0]
+    assert said == "PPO has no preset for FrozenLake8x8-v1: the defaults"
+    assert npppo.load(folder).config.learning_rate == PPOConfig().learning_rate
+    assert call("train", "Acrobot-v1", "--algo", "a2c", *arguments[:-5], "--force") == 0
+    assert capsys.readouterr().out.startswith("A2C has no preset for Acrobot-v1: the defaults\n")
 
 
 def test_an_evaluation_after_a_training_has_as_many_episodes_as_asked_for(tmp_path, capsys):
@@ -644,7 +679,7 @@ def test_options_reach_the_config(tmp_path):
         **{"net_arch": (7, 5), "activation": "relu", "shared_trunk": True},
     }
     values |= {"optimizer": "sgd", "objective": "penalty", "kl_coef": 0.5}
-    values |= {"learning_rate_kl": 0.02, "recompute_advantages": True}
+    values |= {"learning_rate_kl": 0.02, "recompute_advantages": True, "vectorization": "sync"}
     values |= {"normalize_observations": True, "normalize_rewards": True}
     values |= {"clip_observations": 5.0, "clip_rewards": 6.0}
     others = {"clip_range_high", "clip_bound", "kl_target"}  # of other objectives
@@ -661,6 +696,13 @@ def test_options_reach_the_config(tmp_path):
     model = npppo.load(folder)
     assert model.config == PPOConfig(**values)
     assert model.seed == 0
+
+
+def test_what_a_preset_has_can_be_taken_away(tmp_path):
+    folder = tmp_path / "run"
+    arguments = ["--steps", 100, "--learning-rate-end", "none", "--out", folder, *QUICK]
+    assert call("train", "CartPole-v1", *arguments, "--eval-episodes=0") == 0
+    assert npppo.load(folder).config.learning_rate_end is None
 
 
 def test_whole_numbers_may_be_written_as_people_do():

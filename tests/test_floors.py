@@ -26,6 +26,7 @@ DOORS = ["__main__", "__init__"]
 ABOVE_NUMPY = {
     "gymnasium": ("agents", "training"),
     "matplotlib": ("training.plot",),
+    "tensorboard": ("training.tensorboard",),
     "hypothesis": ("grading.judging.search",),
 }
 

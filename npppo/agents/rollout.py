@@ -63,9 +63,13 @@ def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> str:
     mode = env.metadata.get("autoreset_mode")
     name = getattr(mode, "name", None)
     if name not in ("NEXT_STEP", "SAME_STEP"):
+        inside = env.unwrapped.metadata.get("autoreset_mode")
+        hidden = mode is None and inside is not None
         raise ValueError(
             f"the environment's metadata['autoreset_mode'] is {mode!r}, expected "
             "AutoresetMode.NEXT_STEP or AutoresetMode.SAME_STEP"
+            + f": a wrapper of {env} hides that it is {inside!r}"
+            * hidden
         )
     return str(name)
 
@@ -504,10 +508,26 @@ def does_not_repeat(differs: list[str]) -> str:
 
 
 @contextmanager
+def alive() -> Iterator[None]:
+    """Where an environment runs in processes of its own, say so when one of them has gone."""
+    try:
+        yield
+    except (EOFError, ConnectionError) as error:
+        modules = [frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)]
+        if "gymnasium.vector.async_vector_env" not in modules:
+            raise
+        raise ChildProcessError(
+            "a process of the environment has ended by itself or was killed, as where the memory "
+            "does not hold so many"
+        ) from None
+
+
+@contextmanager
 def _explained(spaces: Spaces) -> Iterator[None]:
     """Where gymnasium cannot gather what single environments returned, say what was expected."""
     try:
-        yield
+        with alive():
+            yield
     except (TypeError, ValueError) as error:
         modules = [
             str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)

@@ -13,6 +13,7 @@ from ..formulas.layers import ACTIVATIONS
 from ..formulas.optimizers import linear_schedule
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
+VECTORIZATIONS = ("auto", "sync", "async", "native")
 KINDS: dict[str, tuple[type, ...]] = {  # by the name of a field's type
     "float": (int, float),
     "int": (int,),
@@ -67,6 +68,9 @@ class Config:
         n_steps: int
         gamma: float
 
+    vectorization: str = one_of(VECTORIZATIONS)(
+        "auto", "how environments are stepped: auto, sync, async, native"
+    )
     net_arch: tuple[int, ...] = widths((64, 64), "widths of the hidden layers")
     activation: str = name_of_activation("tanh", "tanh or relu")
     normalize_observations: bool = yes_or_no(

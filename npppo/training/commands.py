@@ -19,10 +19,12 @@ import numpy as np
 from ..algorithms.hyperparameters import Config
 from . import run
 from .checkpoint import expect_free
+from .environments import closed
 from .evaluate import Evaluation, Show
 from .learner import ALGORITHMS, Learner, Row, load
 from .presets import PRESETS
 from .progress import Line, Progress
+from .tensorboard import expect_installed
 
 EXIT_INTERRUPTED = 130
 
@@ -38,13 +40,21 @@ def whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
+def number_or_none(text: str) -> float | None:
+    """A number, or none, which takes away what a preset has."""
+    try:
+        return None if text == "none" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor none") from None
+
+
 OPTIONS: dict[str, dict[str, Any]] = {  # how a hyperparameter is given, by its type
     "bool": {"action": argparse.BooleanOptionalAction},
     "tuple[int, ...]": {"type": whole, "nargs": "+", "metavar": "WIDTH"},
     "int": {"type": whole, "metavar": "X"},
     "str": {"metavar": "X"},
     "float": {"type": float, "metavar": "X"},
-    "float | None": {"type": float, "metavar": "X"},
+    "float | None": {"type": number_or_none, "metavar": "X"},
 }
 MAX_STEPS: dict[str, Any] = {
     "type": whole,
@@ -76,6 +86,11 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="with --resume: the linear schedules end where they did, whatever --steps says",
     )
+    train.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write event files for TensorBoard too; also from a --resume on",
+    )
     train.add_argument("--force", action="store_true", help="overwrite the run in --out DIR")
     add_training(train)
 
@@ -101,7 +116,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         choices=ALGORITHMS,
         help=f"{', '.join(ALGORITHMS)} (default: PPO)",
     )
-    total = _defaults("total_timesteps", dict.fromkeys(ALGORITHMS, run.DEFAULT_STEPS))
+    total = f"default: the preset's, else {run.DEFAULT_STEPS:,}"
     parser.add_argument("--steps", type=whole, help=f"environment steps in all ({total})")
     parser.add_argument(
         "--stop-at",
@@ -118,7 +133,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-steps", **MAX_STEPS)
     group = parser.add_argument_group(
         "hyperparameters",
-        "Where no algorithm is named PPO's; where an environment is named an algorithm's preset.",
+        "Some environments have a preset, whose values take the place of these defaults: "
+        + "; ".join(f"{algo}: {', '.join(presets)}" for algo, presets in PRESETS.items())
+        + ". Where no algorithm is named the default is PPO's.",
     )
     of_all: dict[str, dict[str, Field[Any]]] = {}  # name -> algorithm -> its field
     for algo, kind in ALGORITHMS.items():
@@ -127,25 +144,19 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     common = [made.name for made in fields(Config)]
     for name, having in sorted(of_all.items(), key=lambda item: item[0] in common):
         *_, made = having.values()
-        defaults = _defaults(name, {algo: field.default for algo, field in having.items()})
+        defaults = _defaults({algo: field.default for algo, field in having.items()})
         option = "--" + name.replace("_", "-")
         said = f"{made.metadata['help']} ({defaults})"
         group.add_argument(option, help=said, **OPTIONS[str(made.type)])
 
 
-def _defaults(name: str, defaults: dict[str, object]) -> str:
+def _defaults(defaults: dict[str, object]) -> str:
     """What a hyperparameter is, by algorithm, where it is not given, in words."""
     words = [_spoken(default) for default in defaults.values()]
     if len(defaults) == len(ALGORITHMS) and len(set(words)) == 1:
         said = [f"default: {words[0]}"]
     else:
         said = [f"{algo}: {word}" for algo, word in zip(defaults, words, strict=True)]
-    for algo, presets in PRESETS.items():
-        said += [
-            f"{env}, {algo}: {_spoken(preset[name])}"
-            for env, preset in presets.items()
-            if name in preset
-        ]
     return ", ".join(said)
 
 
@@ -166,11 +177,14 @@ def train_command(
     keep_schedules: bool = False,
     eval_episodes: int = 100,
     max_steps: int | None = None,
+    tensorboard: bool = False,
     **given: Any,
 ) -> int:
     """Train a new policy, or go on with an interrupted run; then evaluate it."""
     if stop_at is not None and not math.isfinite(stop_at):
         raise ValueError(f"--stop-at is {stop_at}, expected a finite number")
+    if tensorboard:
+        expect_installed()
     if eval_episodes < 0:
         raise ValueError(f"--eval-episodes is {eval_episodes}, expected 0 or more")
     with ExitStack() as stack:
@@ -187,6 +201,7 @@ def train_command(
             stack.enter_context(run.alone(folder))
             import_from_here(begun_on)
             model, settings = run.resume(folder)
+            stack.enter_context(closed(model.env))
             evaluation = Evaluation(model, eval_episodes or 1, max_steps=max_steps)
             if steps is not None and steps < model.num_timesteps:
                 raise ValueError(
@@ -200,6 +215,8 @@ def train_command(
                 settings["total_timesteps"] = steps
             if stop_at is not None:
                 settings["stop_at"] = stop_at
+            if tensorboard:
+                settings["tensorboard"] = True
             run.write_config(folder, model, settings)
             interrupted = stack.enter_context(Interruptible())
         else:
@@ -215,13 +232,17 @@ def train_command(
             out, force = given.pop("out", None), given.pop("force", False)
             import_from_here(env)
             model = kind(env, **{"seed": 0, **given})
+            stack.enter_context(closed(model.env))
             evaluation = Evaluation(model, eval_episodes or 1, max_steps=max_steps)
             settings = {"total_timesteps": steps, "stop_at": stop_at}
+            if tensorboard:
+                settings["tensorboard"] = True
             interrupted = stack.enter_context(Interruptible())
             name = env.replace("/", "_").replace(":", "_")
             folder = out if out is not None else run.free_folder(Path("runs"), name)
             stack.enter_context(run.alone(folder))
             run.begin(folder, model, settings, force)
+            _say_preset(model, given)
 
         steps, stop_at = settings["total_timesteps"], settings["stop_at"]
         progress = Progress(steps, model.num_timesteps)
@@ -260,6 +281,20 @@ def import_from_here(env: str) -> None:
     here = os.getcwd()
     if ":" in env and here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
+
+
+def _say_preset(model: Learner, given: dict[str, Any]) -> None:
+    """Say where the hyperparameters come from that were not given."""
+    name, preset = model.algorithm.name, model.preset(model.env_id)
+    if not preset:
+        print(f"{name} has no preset for {model.env_id}: the defaults")
+        return
+    values = [
+        f"{made.name} {_spoken(getattr(model.config, made.name))}"
+        for made in fields(model.config)
+        if made.name in preset and made.name not in given
+    ]
+    print(f"{name}'s preset of {model.env_id}: {', '.join(values) or 'all given otherwise'}")
 
 
 def _say_schedules(model: Learner, before: int, after: int) -> None:

@@ -7,24 +7,26 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..agents.rollout import autoreset_mode, env_seed, expect_finite
+from ..agents.rollout import alive, autoreset_mode, env_seed, expect_finite
 from ..agents.spaces import Spaces, difference
 from ..formulas.shapes import Array
 from .blame import is_others, one_line
 from .checkpoint import write_atomically
-from .learner import Learner, make_env, vectorized
+from .environments import closed, make_env, vectorized
+from .learner import Learner
 from .threads import one_blas_thread
 
 if TYPE_CHECKING:
     from gymnasium.vector import VectorEnv
 
-    from .learner import Environment
+    from .environments import Environment
 
     Environments = VectorEnv[Any, Any, Any]
 
@@ -102,15 +104,13 @@ class Evaluation:
         """
         env = self.env if env is None else env
         if env is None:
-            rounds = math.ceil(self.wanted / self.model.config.n_envs)
-            env = make_env(self.env_id, math.ceil(self.wanted / rounds))
-        try:
-            with one_blas_thread():
-                for number in range(math.ceil(self.wanted / env.num_envs)):
-                    self._one_round(number, env, show)
-        finally:
-            if env is not self.env:
-                env.close()
+            config = self.model.config
+            rounds = math.ceil(self.wanted / config.n_envs)
+            env = make_env(self.env_id, math.ceil(self.wanted / rounds), config.vectorization)
+        made_here = closed(env) if env is not self.env else nullcontext()
+        with alive(), made_here, one_blas_thread():
+            for number in range(math.ceil(self.wanted / env.num_envs)):
+                self._one_round(number, env, show)
 
     def _one_round(self, number: int, env: Environments, show: Show) -> None:
         seeds = np.random.SeedSequence(self.seed, spawn_key=(number,))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, fields
-from functools import partial
 from math import nan, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
@@ -31,17 +31,17 @@ from ..algorithms.descent import State
 from ..algorithms.hyperparameters import Config
 from ..algorithms.reinforce import WAITING
 from ..formulas.shapes import Array
-from .blame import is_others, one_line
+from .blame import is_others
 from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from .environments import make_env, vectorized
 from .presets import PRESETS
 from .progress import Progress
 from .threads import one_blas_thread
 
 if TYPE_CHECKING:
-    from gymnasium import Env
     from gymnasium.vector import VectorEnv
 
-    Environment = Env[Any, Any] | VectorEnv[Any, Any, Any]
+    from .environments import Environment
 
 __all__ = ["A2C", "PPO", "REINFORCE", "TRPO", "load"]
 
@@ -67,37 +67,6 @@ class Algorithm(NamedTuple):
     update: Callable[..., Row]  # (agent, state, batch, config, *config.rates(), rng) -> what to log
 
 
-def make_env(env_id: str, n_envs: int) -> VectorEnv[Any, Any, Any]:
-    """`n_envs` copies of a registered environment; ValueError with gymnasium's own advice."""
-    import gymnasium
-
-    try:
-        return gymnasium.make_vec(env_id, num_envs=n_envs)
-    except Exception as error:
-        if is_others(error) and not isinstance(error, (gymnasium.error.Error, ModuleNotFoundError)):
-            raise
-        raise ValueError(f"cannot make the environment {env_id!r}: {one_line(error)}") from None
-
-
-def vectorized(env: Any) -> VectorEnv[Any, Any, Any]:
-    """A vector environment as it is; a single environment as a vector of one."""
-    from gymnasium import Env
-    from gymnasium.vector import SyncVectorEnv, VectorEnv
-
-    if isinstance(env, Env):
-        return SyncVectorEnv([partial(_itself, env)])
-    if not isinstance(env, VectorEnv):
-        raise ValueError(
-            f"env is {env!r}, expected the id of an environment, a gymnasium environment "
-            "or a gymnasium vector environment"
-        )
-    return env
-
-
-def _itself(env: Any) -> Any:
-    return env
-
-
 def keep_freed_memory() -> None:
     """Make the C library keep the memory it gets back.
 
@@ -113,10 +82,10 @@ class Learner:
         model = npppo.PPO("CartPole-v1", seed=0).learn(100_000)
         action, _ = model.predict(observation)
 
-    `env` is the id of a registered environment (`n_envs` copies of it are made), a gymnasium
-    environment, or a vector environment. Hyperparameters are the fields of the algorithm's config;
-    for an id in `npppo/training/presets.py` the preset stands in for the defaults. With `seed=None`
-    a seed is drawn; `model.seed` tells which.
+    `env` is the id of a registered environment (`n_envs` copies of it are made, as `vectorization`
+    says), a gymnasium environment, or a vector environment. Hyperparameters are the fields of the
+    algorithm's config; for an id in `npppo/training/presets.py` the preset stands in for the
+    defaults. With `seed=None` a seed is drawn; `model.seed` tells which.
 
     A copy, by `copy` or pickle, has its own environments and trains as the original would: it is
     what `load` would make of what `save` would write.
@@ -149,8 +118,14 @@ class Learner:
                 raise ValueError(
                     f"n_envs is {n_envs}, but the environment given has {env.num_envs}"
                 )
+            if (how := hyperparameters.get("vectorization", "auto")) != "auto":
+                raise ValueError(
+                    f"vectorization is {how!r}, but the environment was given, expected its id"
+                )
         self.config = self.configure(self.env_id, hyperparameters)
-        self.player = Player(make_env(env, self.config.n_envs) if isinstance(env, str) else env)
+        if isinstance(env, str):
+            env = make_env(env, self.config.n_envs, self.config.vectorization)
+        self.player = Player(env)
         if self.config.normalize_observations:
             self.player.normalize_observations(self.config.clip_observations)
         if self.config.normalize_rewards:
@@ -175,7 +150,9 @@ class Learner:
     def configure(cls, env_id: str | None, given: dict[str, Any]) -> Config:
         """The config for an environment: the preset's values, overridden by those given.
 
-        A `batch_size` that was not given is no larger than the batch.
+        What was given and what stands in the preset must not be at odds: a `batch_size` that was
+        not given is no larger than the batch, and a rate that is a function has no end. Otherwise
+        the error says what is the preset's.
         """
         known = {made.name: made.default for made in fields(cls.algorithm.config)}
         for name in given:
@@ -191,15 +168,23 @@ class Learner:
                     + f", expected {', '.join(known)}"
                 )
         preset = cls.preset(env_id)
-        # a function takes the place of the preset's straight line
-        lines = {f"{name}_end" for name, value in given.items() if callable(value)}
-        known_to_work = {name: preset[name] for name in (known.keys() & preset) - lines}
-        values = {**known, **known_to_work, **given}
+        preset = {name: preset[name] for name in preset if name in known.keys() - given}
+        values = {**known, **preset, **given}
+        for name in preset:
+            start, _, end = name.rpartition("_")
+            if end == "end" and callable(values[start]):
+                values[name] = None
         sizes = [values["n_envs"], values["n_steps"]]
         whole = all(isinstance(size, (int, np.integer)) for size in sizes)
         if "batch_size" in known.keys() - given and whole:
             values["batch_size"] = min(values["batch_size"], max(1, prod(sizes)))
-        return cls.algorithm.config(**values)
+        try:
+            return cls.algorithm.config(**values)
+        except ValueError as error:
+            named = [name for name in preset if name in re.findall(r"\w+", str(error))]
+            if not named:
+                raise
+            raise ValueError(f"{error} ({' and '.join(named)}: the preset of {env_id})") from None
 
     @classmethod
     def preset(cls, env_id: str | None) -> dict[str, Any]:
@@ -564,6 +549,8 @@ def load(
             config["n_envs"] = n_envs
             if "batch_size" in config:
                 config["batch_size"] = min(config["batch_size"], n_envs * config["n_steps"])
+        if env is not None:
+            config["vectorization"] = "auto"  # somebody else made it
         env = env if env is not None else meta["env_id"]
         if env is not None:
             return _from_contents(kind_of(meta), env, arrays, meta)

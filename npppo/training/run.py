@@ -7,17 +7,18 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .checkpoint import CheckpointError, write_json, write_text
 from .learner import RECENT_EPISODES, Callback, Learner, Row, kind_of, load
+from .tensorboard import EventFiles, event_files
 
 CONFIG, PROGRESS, CHECKPOINT = "config.json", "progress.csv", "checkpoint.npz"
-# what config.json says beside the model; the last where it is not total_timesteps
-SETTINGS = ("total_timesteps", "stop_at", "schedules_end")
+# what config.json says beside the model; `schedules_end` where it is not total_timesteps
+SETTINGS = ("total_timesteps", "stop_at", "schedules_end", "tensorboard")
 DEFAULT_STEPS = 1_000_000
 LEAST_SECONDS_BETWEEN_SAVES = 1.0
 SAVING_SHARE = 0.02  # of the time, at most
@@ -25,7 +26,7 @@ SAVING_SHARE = 0.02  # of the time, at most
 
 def files(folder: Path) -> list[Path]:
     """What a run consists of."""
-    return [folder / name for name in (CHECKPOINT, PROGRESS, CONFIG)]
+    return [*event_files(folder), *(folder / name for name in (CHECKPOINT, PROGRESS, CONFIG))]
 
 
 @contextmanager
@@ -122,6 +123,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     for name in ("total_timesteps", "schedules_end"):
         if not isinstance(config.get(name, 1), int) or config.get(name, 1) < 1:
             raise CheckpointError(f"{path}: {name} is {config[name]!r}, expected 1 or more")
+    if not isinstance(config.get("tensorboard", True), bool):
+        raise CheckpointError(
+            f"{path}: tensorboard is {config['tensorboard']!r}, expected true or false"
+        )
     stop_at = config["stop_at"]
     if not isinstance(stop_at, (int, float, type(None))):
         raise CheckpointError(f"{path}: stop_at is {stop_at!r}, expected a number or null")
@@ -196,7 +201,9 @@ def train(folder: Path, model: Learner, settings: dict[str, Any], on_update: Cal
     def at_the_end() -> bool:
         return is_reached(model, stop_at) or model.num_timesteps >= total_timesteps
 
-    with open(folder / PROGRESS, "a", newline="") as file:
+    with ExitStack() as stack:
+        log = _event_log(folder, model, stack) if settings.get("tensorboard") else None
+        file = stack.enter_context(open(folder / PROGRESS, "a", newline=""))
         writer = csv.writer(file)
 
         def save() -> None:
@@ -205,6 +212,8 @@ def train(folder: Path, model: Learner, settings: dict[str, Any], on_update: Cal
             # the rows first: a checkpoint never stands without the progress that led to it
             file.flush()
             os.fsync(file.fileno())
+            if log is not None:
+                log.flush()
             model.save(folder / CHECKPOINT)
             ended = time.perf_counter()
             next_save = ended + max(LEAST_SECONDS_BETWEEN_SAVES, (ended - began) / SAVING_SHARE)
@@ -213,6 +222,8 @@ def train(folder: Path, model: Learner, settings: dict[str, Any], on_update: Cal
             if file.tell() == 0:
                 writer.writerow(row)
             writer.writerow(row.values())
+            if log is not None:
+                log(model, row)
             goes_on = on_update(model, row) is not False
             if time.perf_counter() > next_save:
                 save()
@@ -222,6 +233,15 @@ def train(folder: Path, model: Learner, settings: dict[str, Any], on_update: Cal
             model.learn_until(total_timesteps, callback, settings.get("schedules_end"))
             save()
     return at_the_end()
+
+
+def _event_log(folder: Path, model: Learner, stack: ExitStack) -> EventFiles:
+    """Event files that say what progress.csv says, also of the time when there were none."""
+    missing = [] if event_files(folder) else read_progress(folder)
+    log = stack.enter_context(EventFiles(folder, model.num_timesteps))
+    for row in missing:
+        log(model, row)
+    return log
 
 
 def is_reached(model: Learner, stop_at: float | None) -> bool:

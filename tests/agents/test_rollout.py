@@ -9,6 +9,7 @@ import gc
 import threading
 from dataclasses import replace
 from math import fsum
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -405,6 +406,15 @@ def test_a_missing_mode_is_refused():
         autoreset_mode(env)
 
 
+class Hiding(gymnasium.vector.VectorWrapper):
+    metadata: ClassVar[dict[str, object]] = {}
+
+
+def test_a_wrapper_that_hides_the_mode_is_refused():
+    with pytest.raises(ValueError, match=r"None, expected .*: a wrapper of <Hiding.*NEXT_STEP"):
+        Player(Hiding(sync(Walk, NEXT_STEP)))
+
+
 @every_mode
 def test_the_mode_is_read_through_wrappers(mode):
     env = gymnasium.wrappers.vector.RecordEpisodeStatistics(sync(Walk, mode))
@@ -441,7 +451,7 @@ def gymnasium_env(name, mode):
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # the async one forks
 @pytest.mark.parametrize(
     ("name", "mode"),
-    [("native", NEXT_STEP), ("sync", NEXT_STEP), ("sync", SAME_STEP), ("async", SAME_STEP)],
+    [("native", NEXT_STEP), *[(name, mode) for name in ("sync", "async") for mode in MODES]],
     ids=str,
 )
 def test_cartpole_rows_are_transitions_of_the_physics(name, mode):

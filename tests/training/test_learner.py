@@ -1026,7 +1026,7 @@ def test_a_preset_stands_in_for_the_defaults():
     preset = {k: v for k, v in PRESETS["PPO"]["CartPole-v1"].items() if k != "total_timesteps"}
     assert npppo.PPO("CartPole-v1").config == PPOConfig(**preset)
     assert npppo.PPO("CartPole-v1", gamma=0.5).config == PPOConfig(**{**preset, "gamma": 0.5})
-    assert npppo.PPO("Acrobot-v1").config == PPOConfig()
+    assert npppo.PPO("FrozenLake8x8-v1").config == PPOConfig()
     assert PPOConfig(**preset) != PPOConfig()
 
 
@@ -1046,6 +1046,7 @@ def test_the_defaults_are_those_of_stable_baselines3():
     assert config.pop("learning_rate_end") is config.pop("clip_range_end") is None
     assert (config.pop("optimizer"), config.pop("objective")) == ("adam", "clip")
     assert not config.pop("recompute_advantages")
+    assert config.pop("vectorization") == "auto"
     # its VecNormalize, which is off unless asked for
     assert not config.pop("normalize_observations") | config.pop("normalize_rewards")
     assert (config.pop("clip_observations"), config.pop("clip_rewards")) == (10, 10)
@@ -1058,12 +1059,10 @@ def test_the_defaults_are_those_of_stable_baselines3():
 
 def test_the_preset_is_the_one_that_was_measured():
     """Whoever changes it measures the README's table again."""
-    assert PRESETS["PPO"] == {
-        "CartPole-v1": {
-            **{"total_timesteps": 100_000, "n_envs": 32, "n_steps": 32, "batch_size": 256},
-            **{"n_epochs": 5, "learning_rate": 0.004, "learning_rate_end": 0, "gamma": 0.98},
-            **{"gae_lambda": 0.95, "ent_coef": 0.003},
-        }
+    assert PRESETS["PPO"]["CartPole-v1"] == {
+        **{"total_timesteps": 100_000, "n_envs": 32, "n_steps": 32, "batch_size": 256},
+        **{"n_epochs": 5, "learning_rate": 0.004, "learning_rate_end": 0, "gamma": 0.98},
+        **{"gae_lambda": 0.95, "ent_coef": 0.003},
     }
 
 
@@ -1074,6 +1073,30 @@ HYPERPARAMETERS = {made.name for made in dataclasses.fields(PPOConfig)}
 def test_presets_are_hyperparameters(env_id):
     assert npppo.PPO.configure(env_id, {}) != PPOConfig()
     assert set(PRESETS["PPO"][env_id]) <= {"total_timesteps", *HYPERPARAMETERS}
+
+
+@pytest.mark.parametrize("algo", PRESETS)
+def test_what_is_given_beside_a_preset_is_not_at_odds_with_it(algo):
+    kind = learner.ALGORITHMS[algo]
+    for env_id in PRESETS[algo]:
+        config = kind.configure(env_id, {"n_envs": 1, "n_steps": 8, "learning_rate": constant})
+        assert (config.n_envs, config.n_steps, config.learning_rate_end) == (1, 8, None)
+        assert getattr(config, "batch_size", 8) <= 8
+    with pytest.raises(ValueError, match=r"learning_rate_end is 0.5, but learning_rate is a fun"):
+        kind.configure("CartPole-v1", {"learning_rate": constant, "learning_rate_end": 0.5})
+
+
+def constant(fraction):
+    return 1e-3
+
+
+def test_an_error_says_what_is_the_presets():
+    said = r"batch_size is 2000, .*1024 \(n_envs and n_steps: the preset of CartPole-v1\)"
+    with pytest.raises(ValueError, match=said):
+        npppo.PPO.configure("CartPole-v1", {"batch_size": 2000})
+    for env_id, given in [("CartPole-v1", {"n_envs": 4, "n_steps": 4}), ("FrozenLake8x8-v1", {})]:
+        with pytest.raises(ValueError, match=r"batch_size is 5000, expected .* = \d+$"):
+            npppo.PPO.configure(env_id, {**given, "batch_size": 5000})
 
 
 def test_an_unknown_hyperparameter_is_named_with_the_known_ones():
@@ -1101,7 +1124,11 @@ OUT_OF_RANGE = [
     *[(name, value) for name in WHOLE.split() for value in (0, -3, 1.0, True, None, "8", np.nan)],
     *[("net_arch", value) for value in [(0,), (64, -1), (1.5,), ("64",), 64, None]],
     *[("activation", value) for value in ["gelu", "", None, 3]],
-    *[(name, value) for name in ("optimizer", "objective") for value in ("adamw", None, 1)],
+    *[
+        (name, x)
+        for name in ("optimizer", "objective", "vectorization")
+        for x in ("adamw", None, 1)
+    ],
     *[("clip_bound", value) for value in (1, 0.5, np.nan, np.inf, "2")],
     *[(name, value) for name in FLAGS for value in (1, None, "")],
     *[(name, None) for name in ("learning_rate", "clip_range", "max_grad_norm", "ent_coef")],
@@ -1347,7 +1374,7 @@ def test_an_evaluation_has_no_more_environments_than_the_training(episodes, at_o
     """Which may be all that the memory holds; each round has as many."""
     made = []
 
-    def make_env(env_id, n_envs):
+    def make_env(env_id, n_envs, vectorization):
         made.append(n_envs)
         return gymnasium.make_vec(env_id, num_envs=n_envs)
 
