@@ -37,6 +37,7 @@ from npppo.formulas import (
     returns,
     surrogates,
 )
+from npppo.training import plot, statistics
 
 FORMULAS = [layers, categorical, bernoulli, gaussian, returns, surrogates, losses, optimizers]
 # "Kingma & Ba 2015", "Schulman et al. 2017", "Rumelhart, Hinton & Williams 1986"
@@ -397,7 +398,7 @@ def test_there_are_worked_numbers():
 def test_what_the_docstrings_cite_stands_in_the_readme():
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     references = set(re.findall(rf"^\* ({CITATION})\. \*", readme, re.MULTILINE))
-    sources = [inspect.getsource(module) for module in (*FORMULAS, check)]
+    sources = [inspect.getsource(module) for module in (*FORMULAS, check, statistics, plot)]
     cited = {" ".join(name.split()) for text in sources for name in re.findall(CITATION, text)}
     assert len(cited) > 20
     assert cited == references
