@@ -74,6 +74,7 @@ class Parser(argparse.ArgumentParser):
 def _parser() -> Parser:
     from . import __version__
     from .grading import commands as teachers
+    from .study import commands as students
     from .training import commands as training
     from .training import many
 
@@ -88,6 +89,7 @@ def _parser() -> Parser:
     many.add_commands(commands)
     check = training.added(commands, "check", "check every gradient", check_command)
     check.add_argument("--seed", type=training.whole, help="default: 0")
+    students.add_commands(commands)
     teachers.add_commands(commands)
     return parser
 
