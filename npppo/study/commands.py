@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ def add_commands(commands: Any) -> None:
         commands, "study", "a formula with numbers, its gradient, its mistakes", study_command
     )
     study.add_argument("function", nargs="?", metavar="FUNCTION", help="default: list them all")
+    add_microscope(study)
 
     sheet = added(
         commands, "worksheet", "exercises for paper, their key, their marks", worksheet_command
@@ -36,8 +38,33 @@ def add_commands(commands: Any) -> None:
     sheet.add_argument("--check", type=Path, metavar="FILE", help="mark a sheet that is filled in")
 
 
-def study_command(function: str | None = None) -> int:
-    """Print the page of a formula, or the list of them."""
+def add_microscope(study: argparse.ArgumentParser) -> None:
+    """Add the options of the gradient microscope to a command's."""
+    group = study.add_argument_group("the gradient microscope")
+    group.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the page, which opens in a browser"
+    )
+    group.add_argument(
+        "--run", type=Path, metavar="DIR", help="with a minibatch of this run (default: built in)"
+    )
+    group.add_argument(
+        "--update",
+        type=whole,
+        metavar="K",
+        help="of this update of the run, which is trained again up to it (default: 10)",
+    )
+    group.add_argument("--force", action="store_true", help="overwrite FILE")
+
+
+def study_command(function: str | None = None, html: Path | None = None, **options: Any) -> int:
+    """Print the page of a formula, or the list of them; or write the microscope's page."""
+    if html is not None:
+        if function is not None:
+            raise ValueError(f"--html is a page of all of PPO's loss: without {function}")
+        return microscope_command(html, **options)
+    if options:
+        named = " and ".join(f"--{name}" for name in options)
+        raise ValueError(f"{named}: for the microscope, and --html FILE is missing")
     from .show import listing, page
 
     print(listing() if function is None else page(function), end="")
@@ -80,4 +107,19 @@ def _write_worksheet(
     expect_free(output, force)
     write_text(output, text)
     print(f"wrote {output}")
+    return 0
+
+
+def microscope_command(
+    html: Path, run: Path | None = None, update: int | None = None, force: bool = False
+) -> int:
+    """Write the page of the gradient microscope."""
+    from ..training.checkpoint import expect_free
+    from .microscope import write_page
+
+    if update is not None and run is None:
+        raise ValueError("--update is of a run: --run DIR is missing")
+    expect_free(html, force, run)
+    write_page(html, run, update)
+    print(f"wrote {html}: open it in a browser")
     return 0

@@ -250,7 +250,7 @@ def test_the_list_is_in_learning_order_and_nothing_builds_on_what_comes_later():
     [
         ("softmax", []),
         ("mlp", ["linear", "tanh", "relu"]),
-        ("mlp_jvp", ["linear", "tanh", "relu"]),
+        ("mlp_jvp", ["tanh", "relu", "mlp"]),
         ("categorical_kl", ["log_softmax"]),
         ("categorical_fisher", ["softmax"]),
         ("dual_clip_loss", ["importance_ratio", "clipped_surrogate_loss"]),
