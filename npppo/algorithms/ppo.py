@@ -132,7 +132,7 @@ def update(
     start = 1.0 if config.kl_coef is None else config.kl_coef
     kl_coef = float(state.more.get("kl_coef", start)) if "penalty" in config.objective else 0.0
     factor = 1.0
-    if config.learning_rate_kl is not None:
+    if config.learning_rate_kl is not None:  # its schedule may have begun again
         factor = bounded(float(state.more.get("learning_rate_factor", 1.0)), learning_rate)
     epochs = 0
     stopped = False
@@ -193,12 +193,7 @@ def update(
 
 
 def adapt(
-    state: State,
-    config: PPOConfig,
-    kl_coef: float,
-    factor: float,
-    learning_rate: float,
-    kl: float,
+    state: State, config: PPOConfig, kl_coef: float, factor: float, learning_rate: float, kl: float
 ) -> None:
     """After an update whose mean KL divergence was `kl`: what the next one does differently.
 
@@ -217,10 +212,7 @@ def adapt(
 
 
 def bounded(factor: float, learning_rate: float) -> float:
-    """The factor, within what keeps the learning rate in its bounds; 0, where it has arrived, is 0.
-
-    A schedule that begins again finds the factor that was right at its end.
-    """
+    """The factor, within what keeps the learning rate in its bounds; a rate of 0 has none."""
     if learning_rate == 0:
         return factor
     low, high = (bound / learning_rate for bound in LEARNING_RATES)
