@@ -1,0 +1,177 @@
+"""The chapter's programs: each claim with its interval, beside what it is not; few repetitions."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npppo.check import check_gradient
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PROGRAMS = sorted(path.stem for path in EXAMPLES.glob("[01][0-9]_*.py"))
+
+
+def program(number):
+    sys.path.insert(0, str(EXAMPLES))  # where the programs find chapter.py
+    try:
+        (name,) = (name for name in PROGRAMS if name.startswith(number))
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(EXAMPLES))
+
+
+def measure(number, runs):
+    return program(number).measure(1, runs)
+
+
+def near(value, interval):
+    """Within four standard errors of the mean that the 95 % interval is around."""
+    low, high = interval
+    return abs(value - (low + high) / 2) < high - low
+
+
+def test_02_a_baseline_changes_the_variance_and_not_the_mean():
+    numbers = measure("02", 100)
+    assert numbers["bias"] < 1e-14
+    undecided, sure = numbers["undecided"], numbers["almost sure"]
+    for of in (undecided, sure):
+        for key, variance in of["variance"].items():
+            assert near(variance, of["sampled"][key])
+        _, curve = of["curve"]
+        assert of["variance"]["b*"] <= min(curve) + 1e-12  # the best of all, not only of three
+        assert of["mean of the batch"] == pytest.approx(2 / 3, abs=1e-14)
+        assert of["of the others"] == pytest.approx(1, abs=1e-14)
+    assert undecided["V - none"][1] < 0  # V is worth it here
+    assert sure["V - none"][0] > 0  # and not here
+    assert sure["b* - V"][1] < 0
+
+
+def test_03_the_advantage_is_what_the_gradient_needs():
+    numbers = measure("03", 500)
+    assert numbers["mean of A"] < 1e-13
+    assert numbers["theorem"] < 1e-12
+    assert numbers["reward: repair - run"] < 0 < numbers["returns: repair - run"][0]
+    assert near(numbers["Q: repair - run"], numbers["returns: repair - run"])
+    assert numbers["right sign of the return"][1] < 0.5 < numbers["right sign of return - V"][0]
+
+
+def test_05_the_best_lambda_is_between_the_ends_where_the_values_are_wrong():
+    numbers = measure("05", 20)
+    assert 0 < numbers["best"]["bad"] < 1
+    assert numbers["best"]["exact"] == 0
+    low, _ = numbers["ends - best"]["bad"]
+    assert (low > 0).all()
+    low, high = numbers["ends - best"]["exact"]
+    assert high[0] < 0 < low[1]  # λ = 0 is the best then, and λ = 1 the worst
+    for name, exact in numbers["exact"].items():
+        bias, variance = exact.T
+        assert bias[-1] < 1e-28
+        assert variance[-1] > 10 * variance[0]
+        for error, pair in zip(
+            (bias + variance)[[0, -1]], numbers["sampled"][name].T[::2], strict=True
+        ):
+            assert near(error, pair)
+
+
+def test_07_steps_of_one_length_are_of_all_sizes_in_behaviour():
+    numbers = measure("07", 10)
+    low, _ = numbers["orders, gradient - random"]
+    assert (low > 1).all()
+    low, high = numbers["orders, sure - fresh"]
+    assert low[0] > 3  # the same step in the first layer, from a fresh policy and a sure one
+    assert high[2] < 0  # while in the last layer it is the fresh one that moves more
+    assert numbers["orders, all"] > 6
+    assert numbers["orders, all, equal"] < 0.5  # steps that are equal in behaviour can be had
+    _, p, kl = numbers["softmax"]
+    assert p[7] - p[6] > 50 * (p[12] - p[11])
+    assert kl[6] > 20 * kl[11]
+
+
+def test_08_the_ratio_corrects_the_actions_at_a_price_and_not_the_states():
+    numbers = measure("08", 200)
+    assert numbers["identity"] < 1e-13
+    rows = zip(numbers["surrogate"], numbers["sampled surrogate"].T, strict=True)
+    assert all(near(*row) for row in rows)  # unbiased, as far as it has moved
+    rows = zip(numbers["share"], numbers["sampled share"].T, strict=True)
+    assert all(abs(share - pair.mean()) < 0.02 for share, pair in rows)
+    low, _ = numbers["variance - the first"]
+    assert (low[2:] > 0).all()
+    low, high = numbers["surrogate - gain"]
+    assert low[0] < 0 < high[0]  # at the old policy they agree
+    assert (low[3:] > 0).all()  # further off they do not
+    assert numbers["gain"][-1] < 0 < numbers["sampled surrogate"][0, -1]
+
+
+def test_10_the_clip_stops_pushing_and_is_no_wall():
+    numbers = measure("10", 4)
+    assert numbers["slopes"][1.0] == pytest.approx([0.5, 1, 0], abs=1e-15)
+    assert numbers["slopes"][-1.0] == pytest.approx([0, -1, -1.5], abs=1e-15)
+    last = numbers["last"]
+    assert numbers["no clip - clip"][0] > 2  # it does a lot
+    assert last["clip"][0] > 1.4  # the band ends at 1.2
+    assert last["clip and KL stop"][1] < last["clip"][0]
+    assert 1.2 < last["SPO"][0] < last["SPO"][1] < 1.35
+    assert last["clip, own logits"][1] < 1.3  # what drives it on is what the samples share
+
+
+def test_12_a_language_model_gets_nearly_all_that_its_budget_can_buy():
+    numbers = measure("12", 2)
+    assert numbers["reference"] < 0.2
+    for name in ("PPO", "GRPO", "Dr. GRPO", "RLOO", "DAPO"):
+        assert (numbers[name]["kl"] <= 3.8).all()
+        assert (numbers[name]["reward"] > 0.95 * numbers["best"]).all()
+    best_rewards, kls = numbers["frontier"]
+    for name in ("PPO", "GRPO", "DAPO"):  # and nobody has more than there is
+        ends = numbers[name]
+        assert (ends["reward"] < np.interp(ends["kl"], kls, best_rewards) + 1e-3).all()
+    assert (
+        numbers["GRPO, β = 0"]["kl"] > 3.8
+    ).all()  # without the penalty the budget does not hold
+    loss, slope = numbers["GRPO"]["first"]
+    assert loss < 1e-12 < 1e-2 < slope  # a loss of 0 is not a gradient of 0
+
+
+def test_12_every_gradient_is_right():
+    tokens, rng = program("12"), np.random.default_rng(2)
+    weights = tokens.network(rng, tokens.STOP + 1, 0.5)
+    prompts = rng.integers(tokens.PROMPTS, size=6)
+    answers = tokens.write(rng, weights, prompts)
+    x, _ = tokens.features(prompts, answers)
+    old = tokens.outputs_of(weights, x)[0][:, 0]  # ratios on all sides of the limits
+    given = answers.ravel(), -1.4 + 0.2 * old, rng.normal(size=len(x)), 0.2, 0.28
+    results = check_gradient(
+        tokens.policy_loss, tokens.policy_loss_backward, weights, x, *given, wrt=["weights"]
+    )
+    assert len(results) == 4
+    for result in results:
+        assert result.ok, result.message
+        assert result.complex_step_error < 1e-12
+
+
+def test_13_k1_belongs_in_the_reward_and_k2_in_the_loss():
+    numbers = measure("13", 100)
+    assert max(numbers["errors"].values()) < 1e-14
+    assert len(numbers["errors"]) == 7
+    means = numbers["means"]
+    assert means["k3"] == pytest.approx(means["k1"], abs=1e-14)
+    assert abs(means["k2"] / means["k1"] - 1) > 0.1
+    for name, (low, high) in numbers["intervals"].items():
+        assert near(numbers["share"][name], (low, high))
+        right = name in ("k1 in the reward", "k2 in the loss")
+        assert near(1, (low, high)) == right
+        assert (numbers["gain"][name] > 0.99) == right
+    assert near(0, numbers["intervals"]["k1 in the loss"])
+    assert numbers["gain"]["k3 in the loss"] < 0.5  # a penalty, but not the one that was meant
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_is_short_and_a_notebook_and_has_its_figure(name):
+    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= (260 if name == "12_tokens" else 145)
+    assert len(re.findall("^# %%", text, re.MULTILINE)) >= 4
+    figure = EXAMPLES / "figures" / f"{name}.svg"
+    assert figure.stat().st_size <= 60_000
+    assert f"figures/{name}.svg" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
