@@ -1,10 +1,11 @@
 """How fast npppo is, beside NumPy's bare arithmetic, PyTorch, Stable-Baselines3 and CleanRL.
 
-    python examples/measure/benchmark.py [--only SECTION] [--quick] [--cleanrl PATH/ppo.py]
+    python examples/measure/benchmark.py [--only SECTION] [--quick] [--cleanrl FOLDER]
 
 updates    one PPO minibatch update, beside its matrix products and tanh alone, and eager PyTorch
 rollout    steps of an environment that npppo plays, beside the environment's `step` alone
 training   steps per second at CleanRL's CartPole setting, beside the others
+mujoco     steps per second at CleanRL's continuous setting, beside the others and MuJoCo's own step
 family     steps per second of A2C and TRPO, beside Stable-Baselines3 and sb3-contrib
 solved     seconds from the start of the process until CartPole-v1 is solved
 scaling    steps per second with more environments and wider networks
@@ -269,11 +270,11 @@ def sb3_training(steps: int) -> float:
     return time.perf_counter() - began
 
 
-def cleanrl_training(script: str, steps: int) -> float:
+def cleanrl_training(script: str, steps: int, *options: str) -> float:
     """By the script's own clock, which starts after its imports: its last "SPS" line."""
     with tempfile.TemporaryDirectory() as folder:  # it writes its logs where it runs
         command = [sys.executable, os.path.abspath(script), "--total-timesteps", str(steps)]
-        run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        run = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True)
     speeds = re.findall(r"SPS: (\d+)", run.stdout)
     if not speeds:
         sys.exit(f"{script} printed no SPS:\n{run.stderr}")
@@ -289,13 +290,78 @@ def measure_training(quick: bool, cleanrl: str | None) -> None:
     else:
         print("Stable-Baselines3 is not installed.")
     if cleanrl is not None:
-        competitors["CleanRL"] = lambda: cleanrl_training(cleanrl, steps)
+        script = os.path.join(cleanrl, "ppo.py")
+        competitors["CleanRL"] = lambda: cleanrl_training(script, steps)
     else:
-        print("CleanRL is not measured without --cleanrl PATH/ppo.py.")
-    results = take_turns(competitors, turns)
+        print("CleanRL is not measured without --cleanrl FOLDER.")
+    print_training(take_turns(competitors, turns), steps)
+
+
+def print_training(results: dict[str, list[float]], steps: int) -> None:
     for name, seconds in results.items():
         against = "" if name == "npppo" else f"   npppo is {ratio(results, name, 'npppo'):.1f}x"
         print(f"{name:18} {steps / median(seconds):8,.0f} steps/s{against}")
+
+
+# mujoco
+
+CLEANRL_CONTINUOUS = {
+    **{**CLEANRL_SETTING, "n_envs": 1, "n_steps": 2048, "batch_size": 64, "n_epochs": 10},
+    **{"learning_rate": 3e-4, "ent_coef": 0.0},
+}
+
+
+def sb3_continuous(env_id: str, steps: int) -> float:
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    torch.set_num_threads(1)
+    setting = {**CLEANRL_CONTINUOUS, "learning_rate": lambda left: left * 3e-4}
+    del setting["learning_rate_end"], setting["n_envs"]
+    env = VecNormalize(make_vec_env(env_id, 1, seed=0))
+    return learning(PPO("MlpPolicy", env, seed=0, device="cpu", **setting), steps)
+
+
+def mujocos_own(env_id: str, steps: int) -> float:
+    """`step` alone, with actions at random."""
+    import gymnasium
+
+    env = gymnasium.make(env_id)
+    env.action_space.seed(0)
+    actions = [env.action_space.sample() for _ in range(steps)]
+    env.reset(seed=0)
+    began = time.perf_counter()
+    for action in actions:
+        _, _, terminated, truncated, _ = env.step(action)
+        if terminated or truncated:
+            env.reset()
+    return time.perf_counter() - began
+
+
+def measure_mujoco(quick: bool, cleanrl: str | None) -> None:
+    if find_spec("mujoco") is None:
+        print("mujoco is not measured: pip install 'gymnasium[mujoco]'")
+        return
+    for env_id in ("Hopper-v5", "HalfCheetah-v5"):
+        measure_env_of_mujoco(env_id, quick, cleanrl)
+
+
+def measure_env_of_mujoco(env_id: str, quick: bool, cleanrl: str | None) -> None:
+    print(f"{env_id}: 1 environment x 2048 steps, 10 epochs, minibatches of 64, normalised")
+    steps, turns = (4_096, 1) if quick else (8_192, 5)
+    setting = {**CLEANRL_CONTINUOUS, "normalize_observations": True, "normalize_rewards": True}
+    competitors: dict[str, Callable[[], float]] = {
+        "npppo": lambda: learning(npppo.PPO(env_id, 0, **setting), steps),
+        "step alone": lambda: mujocos_own(env_id, steps),
+    }
+    if HAS_SB3:
+        competitors["Stable-Baselines3"] = lambda: sb3_continuous(env_id, steps)
+    if cleanrl is not None:
+        script = os.path.join(cleanrl, "ppo_continuous_action.py")
+        competitors["CleanRL"] = lambda: cleanrl_training(script, steps, "--env-id", env_id)
+    print_training(take_turns(competitors, turns), steps)
 
 
 # family
@@ -461,6 +527,7 @@ def main() -> None:
         "updates": measure_updates,
         "rollout": measure_rollout,
         "training": lambda quick: measure_training(quick, options.cleanrl),
+        "mujoco": lambda quick: measure_mujoco(quick, options.cleanrl),
         "family": measure_family,
         "solved": measure_solved,
         "scaling": measure_scaling,
@@ -468,7 +535,7 @@ def main() -> None:
     }
     parser.add_argument("--only", choices=sections, help="default: all of them")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter turns")
-    parser.add_argument("--cleanrl", metavar="PATH", help="CleanRL's ppo.py, for `training`")
+    parser.add_argument("--cleanrl", metavar="FOLDER", help="folder of CleanRL's scripts")
     options = parser.parse_args()
     for section in [options.only] if options.only else sections:
         sections[section](options.quick)
