@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..agents.rollout import alive, autoreset_mode, env_seed, expect_finite
+from ..agents.rollout import expect_finite
 from ..agents.spaces import Spaces, difference
+from ..agents.stepping import alive, autoreset_mode, env_seed
 from ..formulas.shapes import Array
 from .blame import is_others, one_line
 from .checkpoint import write_atomically

@@ -18,14 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..agents.agent import Agent, Architecture, initial_parameters
-from ..agents.rollout import (
-    Player,
-    does_not_repeat,
-    env_seed,
-    expect_copyable,
-    quiet,
-)
+from ..agents.rollout import Player, quiet
 from ..agents.spaces import difference
+from ..agents.stepping import does_not_repeat, env_seed, expect_copyable
 from ..algorithms import a2c, ppo, reinforce, trpo
 from ..algorithms.descent import State
 from ..algorithms.hyperparameters import Config

@@ -38,8 +38,9 @@ from scripted import (
     transitions,
 )
 
-from npppo.agents.rollout import Player, autoreset_mode, env_seed
+from npppo.agents.rollout import Player
 from npppo.agents.spaces import Spaces, difference
+from npppo.agents.stepping import autoreset_mode, env_seed
 from npppo.algorithms.batches import rows_of
 
 GAMMA, LAM = 0.9, 0.7

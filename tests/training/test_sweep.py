@@ -14,7 +14,7 @@ from test_cli import call, contents, start
 from test_run import outcome, wait_for
 
 import npppo
-from npppo.agents.rollout import env_seed
+from npppo.agents.stepping import env_seed
 from npppo.training import job, run, sweep
 from npppo.training.job import Outcome
 from npppo.training.results import as_text, table, write_table
