@@ -15,6 +15,7 @@ from .. import contract
 from ..check import GradientResult
 from ..training.checkpoint import write_text
 from .breaking import broken, checked, menu
+from .entries import entries
 from .equations import EQUATIONS
 from .graph import Arrays, Node, evaluate, inputs, nodes
 from .mathml import mathml
@@ -52,6 +53,7 @@ def page(minibatch: Minibatch) -> str:
         "scripts": "\n".join((PAGE / name).read_text("utf-8") for name in SCRIPTS),
         "data": data.replace("</", "<\\/"),  # which would end the script that holds it
         "about": minibatch.about,
+        "formulas": entries(nodes(minibatch)),
     }
     text = (PAGE / "template.html").read_text("utf-8")
     for name, part in parts.items():

@@ -216,15 +216,25 @@ def builds_on(formula: str) -> list[str]:
     return [name for name in contract.__all__ if name in called - {formula}]
 
 
+def in_order() -> Iterator[tuple[str, Iterator[str]]]:
+    """The files of floor 0 in learning order, each with the names of its formulas."""
+    formulas = [name for name in contract.__all__ if forward_of(name) == name]
+    for module, names in groupby(formulas, lambda name: bare(name).__module__):
+        yield module.replace(".", "/") + ".py", names
+
+
+def summary(formula: str) -> str:
+    """The first paragraph of its text, in one line."""
+    return re.sub(r"\s+", " ", text(bare(formula)).partition("\n\n")[0])
+
+
 def listing() -> str:
     """All formulas in learning order: what they are, and what they build on."""
     lines = ["npppo study FUNCTION shows one of these (± it has a backward, NAME_backward):"]
-    formulas = [name for name in contract.__all__ if forward_of(name) == name]
-    for module, names in groupby(formulas, lambda name: bare(name).__module__):
-        lines += ["", module.replace(".", "/") + ".py"]
+    for file, names in in_order():
+        lines += ["", file]
         for name in names:
-            summary = re.sub(r"\s+", " ", text(bare(name)).partition("\n\n")[0])
-            first, *_ = wrap(summary, WIDTH - 28, max_lines=1, placeholder=" …")
+            first, *_ = wrap(summary(name), WIDTH - 28, max_lines=1, placeholder=" …")
             lines.append(f"  {name:<22} {'±' if has_backward(name) else ' '} {first}")
             if below := ", ".join(builds_on(name)):
                 lines += wrap(f"{'':27}with {below}", WIDTH, subsequent_indent=" " * 32)

@@ -1,5 +1,6 @@
 """The gradient microscope: its numbers against the library, and the page in a real browser."""
 
+import html
 import os
 import re
 import shutil
@@ -10,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npppo import cli
+from npppo import cli, contract
 from npppo.formulas import categorical, layers, losses, surrogates
-from npppo.study import breaking, equations, graph, mathml, minibatch
+from npppo.study import breaking, equations, graph, mathml, minibatch, show
 from npppo.training.learner import PPO
 
 EXACT = 1e-12
@@ -232,6 +233,28 @@ def test_the_page_stands_alone(page):
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:|\$)|url\(|@import|https?:""", text)
 
 
+def test_every_function_has_its_place_on_the_page(page):
+    """In the graph, or by what `npppo study` prints; in the order in which it lists them."""
+    section = page.read_text("utf-8").split('<section id="formulas"')[1].split("</section>")[0]
+    found = re.findall(
+        r"<details><summary><code>(\w+)</code>( ±)? .*?</summary>\n"
+        r'<div id="formula-(\w+)">\n(.*?)</div></details>',
+        section,
+        re.DOTALL,
+    )
+    named = {name: [name, *([f"{name}_backward"] if sign else [])] for name, sign, *_ in found}
+    assert sorted(sum(named.values(), [])) == sorted(contract.__all__)
+    assert [*named] == re.findall(r"^  (\w+) ", show.listing(), re.MULTILINE)
+    assert section.count("<details") == len(found)
+    for name, _, id, entry in found:
+        assert id == name
+        assert re.findall('href="#formula-(.*?)"', entry) == show.builds_on(name)
+        places = [node.id for node in GRAPH if node.function == name]
+        assert re.findall('href="#f/(.*?)"', entry) == places
+        printed = [] if places else [show.page(name)]
+        assert [*map(html.unescape, re.findall("<pre>(.*?)</pre>", entry, re.DOTALL))] == printed
+
+
 @pytest.fixture(scope="module")
 def browser():
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
@@ -447,6 +470,29 @@ def test_every_node_opens_by_keyboard_alone(opened):
         wait(lambda: opened.execute_script("return location.hash") == "#graph")
 
 
+def test_every_formula_opens_by_keyboard_and_shows_its_text(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    in_the_graph = {node.function for node in GRAPH}
+    for name in [name for name in contract.__all__ if not name.endswith("_backward")]:
+        opened.execute_script(f"$('#formula-{name}').parentElement.firstChild.focus()")
+        assert not opened.execute_script(f"return $('#formula-{name}').checkVisibility()")
+        keys(opened, Keys.ENTER)
+        assert opened.execute_script(f"return $('#formula-{name}').checkVisibility()")
+        text = shown(opened, f"#formula-{name}")
+        assert ("in the graph" if name in in_the_graph else "\nWith numbers\n") in text
+    focus(opened, "#formula-ppo_loss a[href='#f/total']")
+    keys(opened, Keys.ENTER)
+    wait(lambda: focused(opened).get_dom_attribute("id") == "panel")
+    assert shown(opened, "#panel h2").startswith("ppo_loss")
+
+
+def test_a_link_to_a_formula_opens_its_entry(opened):
+    opened.execute_script("location.hash = 'formula-softmax'")
+    wait(lambda: opened.execute_script("return $('#formula-softmax').checkVisibility()"))
+    assert opened.execute_script("return all('#formulas details[open]').length") == 1
+
+
 def test_a_cell_is_found_by_arrow_keys_and_opens(opened):
     from selenium.webdriver.common.keys import Keys
 
@@ -526,6 +572,8 @@ def test_a_weight_can_be_edited_where_it_is_looked_at(opened):
 def test_the_tour_by_keyboard(opened):
     from selenium.webdriver.common.keys import Keys
 
+    said = opened.find_element("css selector", "[data-live=policy_loss]")
+    assert re.fullmatch(r"0 but for rounding \(−?\d\.\d\de−1[5-9]\)", said.text)
     titles = []
     while True:
         assert len(opened.find_elements("css selector", "#stops > .here")) == 1

@@ -19,7 +19,11 @@ const rowsWhere = (view, test) =>
 const listed = (rows) => (rows.length === 1 ? `Row ${rows[0]}` : `Rows ${rows.join(", ")}`);
 
 const LIVE = {
-  policy_loss: ({ arrays }) => digits(arrays.policy_loss),
+  policy_loss({ arrays }) {
+    const loss = arrays.policy_loss;
+    const rounding = loss !== 0 && Math.abs(loss) < 1e-12; // of numbers of order 1
+    return rounding ? `0 but for rounding (${digits(loss)})` : digits(loss);
+  },
   ent_coef: ({ arrays }) => digits(arrays.ent_coef),
   N: ({ arrays }) => arrays.x.length,
   action: ({ arrays }) => arrays.actions[0],
