@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 import xml.etree.ElementTree as ElementTree
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -243,7 +244,7 @@ def test_every_function_has_its_place_on_the_page(page):
         re.DOTALL,
     )
     named = {name: [name, *([f"{name}_backward"] if sign else [])] for name, sign, *_ in found}
-    assert sorted(sum(named.values(), [])) == sorted(contract.__all__)
+    assert sorted(chain(*named.values())) == sorted(contract.__all__)
     assert [*named] == re.findall(r"^  (\w+) ", show.listing(), re.MULTILINE)
     assert section.count("<details") == len(found)
     for name, _, id, entry in found:
