@@ -60,7 +60,10 @@ def run(options: dict[str, Any]) -> int:
         if isinstance(error, BrokenPipeError):  # whoever read our output has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_UNREAD
-        print(f"npppo: {error}", file=sys.stderr)
+        told = str(error)
+        if isinstance(error, OSError) and error.filename:  # without the number of the error
+            told = f"{error.filename}: {error.strerror}"
+        print(f"npppo: {told}", file=sys.stderr)
         return EXIT_WRONG_INPUT
 
 

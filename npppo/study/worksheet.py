@@ -231,7 +231,7 @@ def marked(sheet: str) -> tuple[str, bool]:
         one = mark(name, case, cells)
         there = one.all - one.empty
         word = "empty" if not there else "right" if one.right == there else "wrong"
-        left = f", {one.empty} still empty" if there and one.empty else ""
+        left = f", {one.empty} still to do" if there and one.empty else ""
         lines.append(f"{word}  {name}: {one.right} of {one.all}{left}")
         lines += (f"{'':7}{line}" for line in wrap(" ".join(one.remarks), WIDTH - 7))
         right, tried, every = right + one.right, tried + there, every + one.all

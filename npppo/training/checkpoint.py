@@ -16,6 +16,7 @@ from ..formulas.shapes import Array
 from .blame import one_line
 
 FORMAT = "npppo checkpoint 2"
+ZIP = b"PK"  # how every .npz begins
 
 
 class CheckpointError(ValueError):
@@ -122,7 +123,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         raise CheckpointError(f"{path} is a folder, expected a checkpoint file")
     if not path.exists():
         raise CheckpointError(f"{path} does not exist, expected a checkpoint")
-    content = io.BytesIO(path.read_bytes())
+    data = path.read_bytes()
+    if data and not data.startswith(ZIP):  # NumPy would advise to load it as a pickle
+        raise CheckpointError(f"{path} is not a checkpoint of npppo (no .npz file)")
+    content = io.BytesIO(data)
     try:
         with np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

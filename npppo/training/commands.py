@@ -40,6 +40,14 @@ def whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
+def number(text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
 def number_or_none(text: str) -> float | None:
     """A number, or none, which takes away what a preset has."""
     try:
@@ -53,7 +61,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # how a hyperparameter is given, by its 
     "tuple[int, ...]": {"type": whole, "nargs": "+", "metavar": "WIDTH"},
     "int": {"type": whole, "metavar": "X"},
     "str": {"metavar": "X"},
-    "float": {"type": float, "metavar": "X"},
+    "float": {"type": number, "metavar": "X"},
     "float | None": {"type": number_or_none, "metavar": "X"},
 }
 MAX_STEPS: dict[str, Any] = {
@@ -120,7 +128,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=whole, help=f"environment steps in all ({total})")
     parser.add_argument(
         "--stop-at",
-        type=float,
+        type=number,
         metavar="RETURN",
         help="stop when the last 100 training episodes have this mean return",
     )

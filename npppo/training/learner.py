@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, fields
+from difflib import get_close_matches
 from math import nan, prod
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
@@ -157,10 +159,11 @@ class Learner:
                     for algo, kind in ALGORITHMS.items()
                     if any(made.name == name for made in fields(kind.algorithm.config))
                 ]
+                near = [] if having else get_close_matches(name, known, 1)
                 raise TypeError(
                     f"{name!r} is no hyperparameter of {cls.algorithm.name}"
                     + (f", but of {' and '.join(having)}" if having else "")
-                    + f", expected {', '.join(known)}"
+                    + (f", is it {near[0]}?" if near else f", expected {', '.join(known)}")
                 )
         preset = cls.preset(env_id)
         preset = {name: preset[name] for name in preset if name in known.keys() - given}
@@ -216,8 +219,8 @@ class Learner:
         Raises FloatingPointError, naming the update and the array, when an observation, reward,
         loss or gradient is not finite.
         """
-        if not total_timesteps >= 1:
-            raise ValueError(f"total_timesteps is {total_timesteps}, expected 1 or more")
+        if not (isinstance(total_timesteps, Real) and total_timesteps >= 1):
+            raise ValueError(f"total_timesteps is {total_timesteps!r}, expected a number from 1 on")
         self._find_environment(goes_on=self.env_id is not None)
         first, last = self.num_timesteps, self.num_timesteps + total_timesteps
         if not progress:

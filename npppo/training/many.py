@@ -50,7 +50,10 @@ def value(made: Field[Any], text: str) -> Any:
             return tuple(map(whole, text.split("-")))
         return OPTIONS[kind].get("type", str)(text)
     except (ValueError, KeyError, argparse.ArgumentTypeError):
-        raise ValueError(f"--set {made.name}: {text!r} is no value of it") from None
+        expected = "yes or no" if kind == "bool" else made.metadata["expected"]
+        raise ValueError(
+            f"--set {made.name}: {text!r} is no value of it, expected {expected}"
+        ) from None
 
 
 def add_commands(commands: Any) -> None:

@@ -83,7 +83,7 @@ def test_what_is_written_is_read(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[assignment]\nfunctions = gea", "there is no function 'gea' in the contract"),
+        ("[assignment]\nfunctions = gea", "there is no function 'gea' in the contract, is it gae?"),
         ("[gea]\npoints = 3", r"section \[gea\]: there is no function 'gea'"),
         ("[assignment]\npoints = many", "points = 'many' is no number"),
         ("[gae]\npoints = many", r"\[gae\] points = 'many' is no number"),

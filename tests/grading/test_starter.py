@@ -44,7 +44,7 @@ def test_it_tells_the_task_and_not_the_solution():
 
 def test_some_functions_bring_their_forward():
     assert list(functions(starter(["gae", "tanh_backward"]))) == ["tanh", "tanh_backward", "gae"]
-    with pytest.raises(ValueError, match="there is no function 'gea' in the contract"):
+    with pytest.raises(ValueError, match="there is no function 'gea' in the contract, is it gae"):
         starter(["gea"])
 
 

@@ -36,7 +36,7 @@ WRONG = {
     "worksheet --functions gae adam": "there is no function 'adam', is it adam_step?",
     "worksheet --seed -1": "--seed is -1, expected 0 or more",
     "worksheet --seed x": "'x' is not a whole number",
-    "worksheet --check {folder}/nothing.md": "No such file",
+    "worksheet --check {folder}/nothing.md": "npppo: {folder}/nothing.md: No such file",
     "worksheet --check {folder}": "Is a directory",
     "worksheet --check {folder}/sheet.md --answers": "--check takes no other options",
     "worksheet -o {folder}/nowhere/sheet.md": "there is no folder",
@@ -53,7 +53,7 @@ def test_what_is_wrong_is_one_clear_line(line, tmp_path, capsys):
     (tmp_path / "empty.md").write_bytes(b"\xff\x00")
     code, out, err = call(capsys, *line.format(folder=tmp_path).split())
     assert (code, out) == (2, "")
-    assert WRONG[line] in err
+    assert WRONG[line].format(folder=tmp_path) in err
     assert err.count("\n") == 1
     assert err.startswith("npppo: ")
 

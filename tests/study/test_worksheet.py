@@ -187,7 +187,7 @@ def test_what_is_left_empty_is_no_mistake(blank):
     answers = printed(sheet(1, ["softmax"], key=True))
     report, right = marks("softmax", [answers[0], *[blank] * 5])
     assert right
-    assert report.startswith("right  softmax: 1 of 6, 5 still empty\n")
+    assert report.startswith("right  softmax: 1 of 6, 5 still to do\n")
     report, right = marks("softmax", [blank] * 6)
     assert not right
     assert report.startswith("empty  softmax: 0 of 6\n")
@@ -217,7 +217,7 @@ def test_a_mistake_in_half_of_a_table_is_named_too():
     got = vector(with_mistake("softmax", mistake, case))
     report, _ = marks("softmax", [*(f"{x:.3f}" for x in got[:4]), "____", "____"])
     assert "[SMX-04]" in report
-    assert "2 still empty" in report
+    assert "2 still to do" in report
 
 
 def test_what_no_mistake_explains_is_shown_to_be_wrong_without_the_answer():
@@ -259,7 +259,7 @@ def test_a_row_that_is_gone_or_too_long_is_no_error():
     answers = printed(sheet(1, ["softmax"], key=True))
     text = filled(sheet(1, ["softmax"]), answers)
     without = "\n".join(line for line in text.split("\n") if not line.startswith("| p[0]"))
-    assert sheets.marked(without)[0].startswith("right  softmax: 3 of 6, 3 still empty")
+    assert sheets.marked(without)[0].startswith("right  softmax: 3 of 6, 3 still to do")
     longer = text.replace("| p[0] |", "| p[0] |").replace(
         answers[2] + " |", answers[2] + " | 7 |", 1
     )

@@ -340,6 +340,7 @@ def test_what_is_no_checkpoint_is_refused(kind, tmp_path):
         ("a newer format", "has format 'npppo checkpoint 3', expected 'npppo checkpoint 2'"),
         ("an older format", "has format 'npppo checkpoint 1', expected 'npppo checkpoint 2'"),
         ("an empty file", "is truncated or damaged"),
+        ("text", r"is not a checkpoint of npppo \(no .npz file\)"),
     ],
 )
 def test_the_error_says_which(kind, said, tmp_path):

@@ -322,9 +322,9 @@ def test_a_callback_ends_the_training_by_false_alone():
     assert model.updates == 4 + 3 + 3
 
 
-@pytest.mark.parametrize("steps", [0, -5])
+@pytest.mark.parametrize("steps", [0, -5, "many"])
 def test_nothing_to_learn_is_an_error(steps):
-    with pytest.raises(ValueError, match=f"total_timesteps is {steps}"):
+    with pytest.raises(ValueError, match=f"total_timesteps is {steps!r}"):
         make("native").learn(steps)
 
 

@@ -204,16 +204,21 @@ WRONG = {
     "fewer than no episodes": ("CartPole-v1 --eval-episodes -1", "eval_episodes is -1"),
     "episodes of no steps": ("CartPole-v1 --max-steps 0", "max_steps is 0"),
     "no hyperparameter": ("CartPole-v1 --set speed=1,2", "'speed' is no hyperparameter of PPO"),
+    "a misspelt one": ("CartPole-v1 --set gama=1", "'gama' is no .* of PPO, is it gamma?"),
+    "no number": ("CartPole-v1 --gamma high", "argument --gamma: 'high' is not a number"),
     "another algorithm's": ("CartPole-v1 --set max_kl=1", "'max_kl' is no .* of PPO, but of TRPO"),
     "the seed as a setting": ("CartPole-v1 --set seed=1,2", "'seed' is no hyperparameter"),
     "no values": ("CartPole-v1 --set gamma", "'gamma', expected NAME=VALUE"),
     "an empty value": ("CartPole-v1 --set gamma=1,", "'gamma=1,', expected NAME=VALUE"),
     "a value twice": ("CartPole-v1 --set gamma=0.9,.9", "gamma has 0.9 twice"),
     "a name twice": ("CartPole-v1 --set gamma=1 gamma=0", "--set has gamma twice"),
-    "a value of another kind": ("CartPole-v1 --set gamma=high", "--set gamma: 'high' is no value"),
+    "a value of another kind": (
+        "CartPole-v1 --set gamma=high",
+        "'high' is no value of it, expected a number",
+    ),
     "a flag that is none": (
         "CartPole-v1 --set normalize_advantage=1",
-        "--set normalize_advantage: '1' is no value",
+        "--set normalize_advantage: '1' is no value of it, expected yes or no",
     ),
     "a value out of range": ("CartPole-v1 --set gamma=0.9,2", "gamma is 2.0, expected"),
     "a setting that is also given": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ def asked_for(names: Iterable[str] | None, where: str = "") -> list[str]:
     wanted = list(EXERCISES if names is None else names)
     for name in wanted:
         if name not in EXERCISES:
-            raise ValueError(f"{where}there is no function {name!r} in the contract")
+            (near,) = get_close_matches(name, EXERCISES, 1, 0)
+            raise ValueError(f"{where}there is no function {name!r} in the contract, is it {near}?")
     return wanted
 
 
