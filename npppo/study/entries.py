@@ -19,9 +19,8 @@ def lines(graph: list[Node]) -> Iterator[str]:
     for file, names in in_order():
         yield f"<h3>{file}</h3>"
         for name in names:
-            sign = " ±" if has_backward(name) else ""
-            said = escape(summary(name), quote=False)
-            yield f"<details><summary><code>{name}</code>{sign} {said}</summary>"
+            said = ("± " if has_backward(name) else "") + escape(summary(name), False)
+            yield f"<details><summary><code>{name}</code> {said}</summary>"
             yield f'<div id="formula-{name}">'
             if below := ", ".join(f'<a href="#formula-{one}">{one}</a>' for one in builds_on(name)):
                 yield f"<p>Builds on {below}.</p>"
