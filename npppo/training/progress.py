@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -58,8 +59,10 @@ class Progress(Line):
         share = min(1.0, steps / self.total)
         speed = max(1.0, steps - self.done) / max(1e-9, self.seconds())
         left = max(0.0, self.total - steps) / speed
+        # nan until the first episode has ended
+        average = "-" if math.isnan(row["return"]) else f"{row['return']:.1f}"
         self.show(
-            f"{share:4.0%}  {steps:,} steps  return {row['return']:.1f}  "
+            f"{share:4.0%}  {steps:,} steps  return {average}  "
             f"{speed:,.0f} steps/s  {_clock(left)} left"
         )
 

@@ -5,9 +5,14 @@ import re
 import sys
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
+from npppo.agents.agent import Agent, Architecture, initial_parameters
+from npppo.agents.rollout import Batch
+from npppo.algorithms import ppo
+from npppo.algorithms.descent import State
 from npppo.check import check_gradient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -33,6 +38,15 @@ def near(value, interval):
     return abs(value - (low + high) / 2) < high - low
 
 
+def test_01_the_same_code_climbs_and_does_not(monkeypatch):
+    monkeypatch.setattr(program("01"), "STEPS", 61_440)
+    numbers = measure("01", 6)
+    assert numbers["gain"][0] > 50
+    assert numbers["spread"] > 1.5 * numbers["error"]
+    lowest, median, highest = numbers["last"]
+    assert lowest < median < highest
+
+
 def test_02_a_baseline_changes_the_variance_and_not_the_mean():
     numbers = measure("02", 100)
     assert numbers["bias"] < 1e-14
@@ -56,6 +70,17 @@ def test_03_the_advantage_is_what_the_gradient_needs():
     assert numbers["reward: repair - run"] < 0 < numbers["returns: repair - run"][0]
     assert near(numbers["Q: repair - run"], numbers["returns: repair - run"])
     assert numbers["right sign of the return"][1] < 0.5 < numbers["right sign of return - V"][0]
+
+
+def test_04_a_critic_takes_off_variance_and_its_errors_are_a_bias():
+    numbers = measure("04", 40)
+    assert min(low for low, _ in numbers["less"][:3]) > 0  # return, return - V, GAE, five steps
+    variance, bias = numbers["variance"], numbers["bias²"]
+    assert variance["fitted", "return"][0] > 2 * variance["fitted", "return - V"][1]
+    assert variance["fitted", "return - V"][0] > variance["fitted", "one step"][1]
+    assert bias["fitted", "one step"][1] < 0.5 < bias["fresh", "one step"][0]
+    assert variance["fresh", "one step"][1] < 0.1  # sure, and wrong
+    assert bias["fresh", "return - V"][0] < 0 < bias["fresh", "return - V"][1]
 
 
 def test_05_the_best_lambda_is_between_the_ends_where_the_values_are_wrong():
@@ -105,6 +130,15 @@ def test_08_the_ratio_corrects_the_actions_at_a_price_and_not_the_states():
     assert numbers["gain"][-1] < 0 < numbers["sampled surrogate"][0, -1]
 
 
+def test_09_the_natural_step_gains_more_for_the_same_kl_and_the_search_refuses():
+    numbers = measure("09", 3)
+    assert numbers["ratio"][1, 0] > 1  # of a policy that is trained a little
+    assert (abs(numbers["ratio"][0] - 1) < 0.2).all()  # of a fresh one
+    assert numbers["return"][1, 0, 0] > 0
+    few, _, many = numbers["refused"].mean(axis=1)  # with much damping, and with little
+    assert few < many
+
+
 def test_10_the_clip_stops_pushing_and_is_no_wall():
     numbers = measure("10", 4)
     assert numbers["slopes"][1.0] == pytest.approx([0.5, 1, 0], abs=1e-15)
@@ -149,6 +183,43 @@ def test_12_every_gradient_is_right():
     for result in results:
         assert result.ok, result.message
         assert result.complex_step_error < 1e-12
+
+
+def test_11_ppo_is_npppos_own_bit_for_bit_and_learns(monkeypatch):
+    module = program("11")
+    architecture, rng = Architecture(4, 2), np.random.default_rng(1)
+    theta = initial_parameters(architecture, rng, np.float64)  # (P,)
+    env = gymnasium.make_vec("CartPole-v1", num_envs=module.ENVS)
+    start = env.reset(seed=1)[0].astype(float), np.zeros(module.ENVS, bool)
+    played, _, _ = module.play(env, theta, *start, rng)
+    given = {name: played[name] for name in played if name not in ("logits", "after")}
+    batch = Batch(
+        **given,
+        distribution=(played["logits"],),
+        next_observations=played["after"],
+        continues=np.ones(module.ENVS, bool),
+    )
+    config = ppo.PPOConfig(
+        n_envs=module.ENVS,
+        n_steps=module.STEPS,
+        n_epochs=module.EPOCHS,
+        batch_size=module.MINIBATCH,
+        gamma=module.GAMMA,
+        gae_lambda=module.LAMBDA,
+        vf_coef=module.VF_COEF,
+        ent_coef=module.ENT_COEF,
+        max_grad_norm=module.MAX_NORM,
+    )
+    assert (~played["valid"]).sum() > 0  # there are rows to be left out
+    agent, state = Agent(architecture, theta.copy()), State(0 * theta, 0 * theta)
+    adam = [0 * theta, 0 * theta, 0]
+    for rate in (module.RATE, 1e-3):
+        rngs = (np.random.default_rng(2) for _ in range(2))
+        ppo.update(agent, state, batch, config, rate, module.CLIP, next(rngs))
+        theta = module.update(theta, adam, played, rate, next(rngs))
+        np.testing.assert_array_equal(theta, agent.parameters)
+    monkeypatch.setattr(module, "TOTAL", 12_000)
+    assert min(measure("11", 2)["tests"].values()) > 60  # a fresh policy: 9 or so
 
 
 def test_13_k1_belongs_in_the_reward_and_k2_in_the_loss():
