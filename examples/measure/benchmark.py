@@ -32,6 +32,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from results import CLEANRL, CLEANRL_CONTINUOUS, NORMALIZED
 
 import npppo
 from npppo.agents.agent import Agent, Architecture, initial_parameters
@@ -43,21 +44,6 @@ from npppo.training.learner import keep_freed_memory
 HAS_TORCH = find_spec("torch") is not None
 HAS_SB3 = find_spec("stable_baselines3") is not None
 HAS_CONTRIB = HAS_SB3 and find_spec("sb3_contrib") is not None
-CLEANRL_SETTING = {
-    "n_envs": 4,
-    "n_steps": 128,
-    "batch_size": 128,
-    "n_epochs": 4,
-    "learning_rate": 2.5e-4,
-    "learning_rate_end": 0.0,
-    "gamma": 0.99,
-    "gae_lambda": 0.95,
-    "clip_range": 0.2,
-    "clip_range_vf": 0.2,
-    "ent_coef": 0.01,
-    "vf_coef": 0.5,
-    "max_grad_norm": 0.5,
-}
 
 
 def take_turns(competitors: dict[str, Callable[[], float]], turns: int) -> dict[str, list[float]]:
@@ -248,7 +234,7 @@ def measure_rollout(quick: bool) -> None:
 
 def npppo_training(steps: int, **changes: Any) -> float:
     """Seconds for so many steps of training, without the making of environments and networks."""
-    model = npppo.PPO("CartPole-v1", seed=0, **{**CLEANRL_SETTING, **changes})
+    model = npppo.PPO("CartPole-v1", seed=0, **{**CLEANRL, **changes})
     began = time.perf_counter()
     model.learn(steps)
     return time.perf_counter() - began
@@ -260,7 +246,7 @@ def sb3_training(steps: int) -> float:
     from stable_baselines3.common.env_util import make_vec_env
 
     torch.set_num_threads(1)
-    setting = {**CLEANRL_SETTING, "learning_rate": lambda left: left * 2.5e-4}
+    setting = {**CLEANRL, "learning_rate": lambda left: left * 2.5e-4}
     n_envs = setting.pop("n_envs")
     del setting["learning_rate_end"]
     env = make_vec_env("CartPole-v1", n_envs, seed=0)
@@ -305,11 +291,6 @@ def print_training(results: dict[str, list[float]], steps: int) -> None:
 
 # mujoco
 
-CLEANRL_CONTINUOUS = {
-    **{**CLEANRL_SETTING, "n_envs": 1, "n_steps": 2048, "batch_size": 64, "n_epochs": 10},
-    **{"learning_rate": 3e-4, "ent_coef": 0.0},
-}
-
 
 def sb3_continuous(env_id: str, steps: int) -> float:
     import torch
@@ -319,7 +300,8 @@ def sb3_continuous(env_id: str, steps: int) -> float:
 
     torch.set_num_threads(1)
     setting = {**CLEANRL_CONTINUOUS, "learning_rate": lambda left: left * 3e-4}
-    del setting["learning_rate_end"], setting["n_envs"]
+    for name in ("learning_rate_end", "n_envs", *NORMALIZED):
+        del setting[name]
     env = VecNormalize(make_vec_env(env_id, 1, seed=0))
     return learning(PPO("MlpPolicy", env, seed=0, device="cpu", **setting), steps)
 
@@ -351,9 +333,8 @@ def measure_mujoco(quick: bool, cleanrl: str | None) -> None:
 def measure_env_of_mujoco(env_id: str, quick: bool, cleanrl: str | None) -> None:
     print(f"{env_id}: 1 environment x 2048 steps, 10 epochs, minibatches of 64, normalised")
     steps, turns = (4_096, 1) if quick else (8_192, 5)
-    setting = {**CLEANRL_CONTINUOUS, "normalize_observations": True, "normalize_rewards": True}
     competitors: dict[str, Callable[[], float]] = {
-        "npppo": lambda: learning(npppo.PPO(env_id, 0, **setting), steps),
+        "npppo": lambda: learning(npppo.PPO(env_id, 0, **CLEANRL_CONTINUOUS), steps),
         "step alone": lambda: mujocos_own(env_id, steps),
     }
     if HAS_SB3:
