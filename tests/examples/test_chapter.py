@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+import npppo
 from npppo.agents.agent import Agent, Architecture, initial_parameters
 from npppo.agents.rollout import Batch
 from npppo.algorithms import ppo
@@ -16,6 +17,7 @@ from npppo.algorithms.descent import State
 from npppo.check import check_gradient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+LONGER = {"06_a_step_too_far": 165, "12_tokens": 260, "14_battleship": 200}
 PROGRAMS = sorted(path.stem for path in EXAMPLES.glob("[01][0-9]_*.py"))
 
 
@@ -99,6 +101,46 @@ def test_05_the_best_lambda_is_between_the_ends_where_the_values_are_wrong():
             (bias + variance)[[0, -1]], numbers["sampled"][name].T[::2], strict=True
         ):
             assert near(error, pair)
+
+
+def test_06_a_step_too_far_is_for_good_and_what_is_too_far_changes(monkeypatch):
+    module = program("06")
+    monkeypatch.setattr(module, "RATES", np.array([0.01, 0.1, 1.0]))
+    monkeypatch.setattr(module, "UPDATES", 40)
+    numbers = measure("06", 30)
+    low, high = numbers["clip - plain"]
+    assert low[0] < 0 < high[0]  # of no use where the steps are small
+    assert low[1] > 0
+    assert numbers["fell"]["plain"][0] == 0 < numbers["fell"]["plain"][1]
+    assert numbers["fell"]["clip"][1] < numbers["fell"]["plain"][1]
+    end = numbers["end"]["clip"]
+    assert end[1, 2] < end[0, 1]  # and the clip is no help against any rate
+    fresh, trained, broken = (numbers[name] for name in ("fresh", "trained", "broken"))
+    assert fresh["gains"][0, 1] > 0 > trained["gains"][1, 1]
+    assert trained["again"][0].mean() > broken["again"][0].mean() > fresh["again"][0].mean()
+    assert broken["slope"] < 0.1 * min(trained["slope"], fresh["slope"])
+    assert broken["seen"] < 0.8 * trained["seen"]
+    assert numbers["broken - fresh"][1] < 0
+
+
+def test_06_the_rope_is_as_it_says():
+    module, rng = program("06"), np.random.default_rng(4)
+    world, W = module.worlds(rng, 3), rng.normal(size=(3, module.FEATURES, module.MOVES))
+    returns, values, gradient = module.exactly(W, world)
+    moves, reached, advantages = (np.zeros((3, 20, 0)) for _ in range(3))
+    for _ in range(200):
+        many = zip((moves, reached, advantages), module.walk(rng, W, world), strict=True)
+        moves, reached, advantages = (np.concatenate(pair, axis=2) for pair in many)
+    right = (moves == world[1][:, :, None]) & (reached == 1)  # (R, L, N)
+    walked = right.sum(axis=1)  # (R, N)
+    assert all(
+        near(value, module.interval(walks)) for value, walks in zip(returns, walked, strict=True)
+    )
+    np.testing.assert_allclose(advantages[:, 0], walked - values[:, :1], atol=1e-12)
+    direction = rng.normal(size=W.shape)
+    up, down = (module.exactly(W + h * direction, world)[0] for h in (1e-5, -1e-5))
+    slope = (gradient * direction).sum(axis=(1, 2))
+    np.testing.assert_allclose((up - down) / 2e-5, slope, rtol=1e-6)
 
 
 def test_07_steps_of_one_length_are_of_all_sizes_in_behaviour():
@@ -238,10 +280,50 @@ def test_13_k1_belongs_in_the_reward_and_k2_in_the_loss():
     assert numbers["gain"]["k3 in the loss"] < 0.5  # a penalty, but not the one that was meant
 
 
+def test_14_the_game_is_right_and_so_is_every_gradient():
+    game, rng = program("14"), np.random.default_rng(3)
+    assert (game.ALL.sum(axis=1) == 9).all()
+    scores = 1 + game.best_cells(game.ALL, np.ones(25, bool))  # (boards,)
+    for board in rng.choice(len(game.ALL), size=30, replace=False):  # played one by one
+        ships, left, hits, misses = game.ALL[board], game.ALL, 0, 0
+        fired = np.zeros(25, bool)
+        while hits < 9:
+            cell = max(np.flatnonzero(~fired), key=lambda c: (left[:, c].mean(), -c))
+            fired[cell] = True
+            hits, misses = hits + ships[cell], misses + (not ships[cell])
+            left = left[left[:, cell] == ships[cell]]
+        assert scores[board] == pytest.approx(1 - misses / 17)
+    weights = [rng.normal(size=shape) for shape in ((25, 25), 25, (25, 25), 25)]
+    (seen, cells, games), _ = game.play(rng, weights, game.ALL[::300])
+    assert len(set(zip(cells.tolist(), games.tolist(), strict=True))) == len(cells)  # never twice
+    old, _ = npppo.categorical_log_prob(game.logits_of(weights, seen)[0], cells)  # (shots,)
+    old += rng.normal(scale=0.4, size=len(old))  # ratios on all sides of the limits
+    results = check_gradient(
+        *(game.policy_loss, game.policy_loss_backward, weights, seen, cells, old),
+        rng.normal(size=len(old)),
+        wrt=["weights"],
+    )
+    assert len(results) == 4
+    for result in results:
+        assert result.ok, result.message
+        assert result.complex_step_error < 1e-12
+
+
+def test_14_what_acts_and_what_learns_must_be_the_same_policy(monkeypatch):
+    monkeypatch.setattr(program("14"), "UPDATES", 50)
+    numbers = measure("14", 3)
+    chance = numbers["by chance"]
+    error = chance.std() / len(chance) ** 0.5
+    assert abs(chance.mean() - (1 - 16 * 9 / 10 / 17)) < 4 * error  # as of a shuffled deck
+    assert numbers["forgotten"].mean() > chance.mean() + 0.03
+    assert numbers["kept - forgotten"][0] > 0
+    assert numbers["kept"].mean() < numbers["likeliest cell"].mean()
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_is_short_and_a_notebook_and_has_its_figure(name):
     text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= (260 if name == "12_tokens" else 145)
+    assert len(text.splitlines()) <= LONGER.get(name, 145)
     assert len(re.findall("^# %%", text, re.MULTILINE)) >= 4
     figure = EXAMPLES / "figures" / f"{name}.svg"
     assert figure.stat().st_size <= 60_000
