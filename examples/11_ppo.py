@@ -14,7 +14,7 @@ import npppo
 # vector, so that one norm and one Adam serve them all.
 
 # %%
-ENVS, STEPS, TOTAL, EPOCHS, MINIBATCH = 32, 32, 100_000, 5, 256  # E, T, and of the whole training
+ENVS, STEPS, TOTAL, EPOCHS, MINIBATCH = 32, 32, 60_000, 5, 256  # E, T, and of the whole training
 RATE, GAMMA, LAMBDA, CLIP = 4e-3, 0.98, 0.95, 0.2  # the rate falls linearly to 0
 VF_COEF, ENT_COEF, MAX_NORM, EPS = 0.5, 0.003, 0.5, 1e-5
 SHAPES = ((4, 64), (64, 64), (64, 2), (4, 64), (64, 64), (64, 1))  # D, M; three of each network

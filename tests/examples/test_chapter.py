@@ -172,13 +172,15 @@ def test_08_the_ratio_corrects_the_actions_at_a_price_and_not_the_states():
     assert numbers["gain"][-1] < 0 < numbers["sampled surrogate"][0, -1]
 
 
-def test_09_the_natural_step_gains_more_for_the_same_kl_and_the_search_refuses():
-    numbers = measure("09", 3)
+def test_09_the_natural_step_gains_more_for_the_same_kl_and_the_search_refuses(monkeypatch):
+    monkeypatch.setattr(program("09"), "LONGER", (0.03,))
+    numbers = measure("09", 5)
     assert numbers["ratio"][1, 0] > 1  # of a policy that is trained a little
-    assert (abs(numbers["ratio"][0] - 1) < 0.2).all()  # of a fresh one
+    assert (abs(numbers["ratio"][0] - 1) < 0.15).all()  # of a fresh one
     assert numbers["return"][1, 0, 0] > 0
-    few, _, many = numbers["refused"].mean(axis=1)  # with much damping, and with little
-    assert few < many
+    assert numbers["return, more"][1, 0] > 0
+    few, _, many = numbers["refused"]  # with much damping, and with little
+    assert few < 0.5 < many
 
 
 def test_10_the_clip_stops_pushing_and_is_no_wall():
