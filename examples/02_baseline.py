@@ -60,20 +60,20 @@ def mean_and_variance(p, q, b):
 
 
 # %%
-def best_baseline(p, q):
+def best_baseline(p, q):  # b*
     weight = p * (scores(p) ** 2).sum(axis=1)  # (A,), π |∇log π|²
     return weight @ q / weight.sum()
 
 
 # %% [markdown]
 # In practice the baseline is made of returns too. The mean of the batch contains the sample's own
-# return, and then b and ∇log π(a) are not independent: on average the gradient comes out N - 1
-# N-ths as long as it should. Leave the sample itself out (RLOO), and it is unbiased again. For
-# N = 3 all batches can be listed.
+# return, and then b and ∇log π(a) are not independent: on average the gradient comes out
+# (N - 1) / N times as long as it should. Leave the sample itself out (RLOO), and it is unbiased
+# again. For N = 3 all batches can be listed.
 
 
 # %%
-def mean_over_batches(p, q, leave_out, N=3):
+def mean_over_batches(p, q, leave_out, N=3):  # leave_out: 1, or 0 if the sample itself stays in
     total = np.zeros(len(p))
     for a in map(np.array, product(range(len(p)), repeat=N)):  # (N,)
         b = (q[a].sum() - leave_out * q[a]) / (N - leave_out)  # (N,), or one number
@@ -119,7 +119,7 @@ def tell(numbers):
             low, high = of["sampled"][key]
             line = f"    {key:5} b = {b:6.3f}  {of['variance'][key]:9.4f}"
             print(f"{line}   95 % of samples {low:8.4f} … {high:8.4f}")
-    print("V saves nearly all of it where the policy is undecided, and costs where it is sure.")
+        print(f"    V: {of['variance']['V'] / of['variance']['none']:.3g} times that of none")
     print(f"b = the mean of a batch of 3: {of['mean of the batch']:.4f} of the gradient", end="; ")
     print(f"the mean of the other two: {of['of the others']:.4f}")
 

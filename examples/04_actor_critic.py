@@ -16,9 +16,10 @@ from npppo.training.environments import make_env
 
 # %% [markdown]
 # REINFORCE weighs each action by the return that followed. An actor-critic has learnt the values V
-# and lets them stand for what comes after one step, or after five. To see what that is worth,
-# nothing else may differ: the same policy (CartPole, a little trained), the same episodes, eight of
-# them in a batch, and only the weights of the actions are others.
+# and lets them stand for what comes after one step, or after five. (GAE is a mean of these: 05.) To
+# see what that is worth, nothing else may differ: the same policy (CartPole, a little trained) and
+# episodes, eight in a batch, and only the weights of the actions are others. In the shapes: T steps
+# of E environments, N rows of those, P parameters.
 
 # %%
 GAMMA, EPISODES, STEPS = 0.98, 8, 300  # after 300 steps γ^300 is 0.002: V may stand for the rest
@@ -26,7 +27,7 @@ WEIGHTS = ("return", "return - V", "GAE, λ = 0.95", "five steps", "one step")
 
 
 def play(agent, n_envs, seed):
-    """A batch, and which of its rows belong to the first episode of their environment: (T, E)."""
+    """A batch, (T, E, …) each, and which rows are of their environment's first episode: (T, E)."""
     player = Player(make_env("CartPole-v1", n_envs))
     player.reset(seed)
     batch = player.play(agent, STEPS, np.random.default_rng(seed))
@@ -40,8 +41,8 @@ def weights(batch):
     cut = batch.truncated | (np.arange(STEPS) % 5 == 4)[:, None]  # as in A2C's short batches
     given = batch.rewards, batch.values, batch.next_values
     G = returns.discounted_returns(batch.rewards, batch.next_values, *ends, GAMMA)  # (T, E)
-    gae = [returns.gae(*given, *ends, GAMMA, lam) for lam in (0.95, 0.0)]
-    five = returns.gae(*given, batch.terminated, cut, GAMMA, 1.0)
+    gae = [returns.gae(*given, *ends, GAMMA, lam) for lam in (0.95, 0.0)]  # 0: one step
+    five = returns.gae(*given, batch.terminated, cut, GAMMA, 1.0)  # to the next cut; (T, E)
     return dict(zip(WEIGHTS, (G, G - batch.values, gae[0], five, gae[1]), strict=True))
 
 
@@ -71,45 +72,49 @@ def gradients(agent, batch, first, named, runs):
     """The policy gradient of each batch of episodes, per episode: (runs, P) for each name."""
     made = {name: [] for name in named}
     for k in range(runs):
-        rows = first & (np.arange(first.shape[1]) // EPISODES == k)  # (T, E)
+        rows = first & (np.arange(first.shape[1]) // EPISODES == k)  # (T, E), N of them
         evaluated, cache = agent.evaluate(batch.observations[rows], batch.actions[rows])
         log_prob, entropy, V = evaluated  # (N,) each
         for name, weight in named.items():
             _, loss_cache = surrogates.policy_gradient_loss(log_prob, weight[rows])
-            dlog_prob = surrogates.policy_gradient_loss_backward(len(V) / EPISODES, loss_cache)
+            per = len(V) / EPISODES  # the loss is a mean over rows
+            dlog_prob = surrogates.policy_gradient_loss_backward(per, loss_cache)  # (N,)
             made[name].append(agent.backward(dlog_prob, 0 * entropy, 0 * V, cache))
     return {name: np.array(of, np.float64) for name, of in made.items()}
 
 
 # %% [markdown]
-# The variance is that of the whole gradient vector. The bias is against "return - V", which has
-# none, and from the same episodes, so that what they share cancels; its square is the mean of the
-# product of two batches' d, as d · d has the noise in it. The unit is the true gradient's length².
+# The variance is that of the whole gradient vector. The bias is the mean of d, the difference to
+# "return - V", which has none, from the same episodes, so that what they share cancels. Its square
+# is the mean of products of two batches' d, as d · d has the noise in it. The unit is the true
+# gradient's length², by the same trick.
 
 
 # %%
+def squares(vectors):
+    """The products of two vectors (runs, P) at a time: (runs / 2,), on average |their mean|²."""
+    return (vectors[:-1:2] * vectors[1::2]).sum(axis=1)
+
+
 def measure(seed, runs):
     rng = np.random.default_rng(seed)
     model = npppo.PPO("CartPole-v1", seed=seed)
     fresh = copy.deepcopy(model.agent)
     agent = model.learn(6_000).agent
     batch, first = play(agent, EPISODES * runs, int(rng.integers(2**30)))
-    named = {}
+    named = {}  # the weights (T, E) by each critic's values
     for critic, of in (("fitted", fitted(agent, rng)), ("fresh", fresh)):
-        weighed = weights(valued(of, batch))
-        named.update({(critic, name): weight for name, weight in weighed.items()})
+        named |= {(critic, name): w for name, w in weights(valued(of, batch)).items()}
     g = gradients(agent, batch, first, named, runs)
     truth = g["fitted", "return - V"]  # (runs, P)
-    length = (truth[::2] * truth[1::2]).sum(axis=1).mean()
+    length = squares(truth).mean()
     spread = {key: ((of - of.mean(axis=0)) ** 2).sum(axis=1) / length for key, of in g.items()}
-    by = {name: spread["fitted", name] for name in WEIGHTS}
-    d = {key: of - truth for key, of in g.items()}
-    bias = {key: (of[::2] * of[1::2]).sum(axis=1) / length for key, of in d.items()}
+    bias = {key: squares(of - truth) / length for key, of in g.items()}
     return {
         "episode": first.sum() / first.shape[1],
         "variance": {key: interval(of) for key, of in spread.items()},
         "bias²": {key: interval(of) for key, of in bias.items()},
-        "less": [interval(by[a] - by[b]) for a, b in pairwise(WEIGHTS)],
+        "less": [interval(spread["fitted", a] - spread["fitted", b]) for a, b in pairwise(WEIGHTS)],
     }
 
 
@@ -137,4 +142,4 @@ def draw(figure, numbers):
 
 
 if __name__ == "__main__":
-    run(measure, tell, draw, runs=200)
+    run(measure, tell, draw, runs=200, fewest=4)

@@ -1,4 +1,4 @@
-"""06 · A step too far: the policy makes its own data, so a fall can be for good.
+"""06 · A step too far: the policy makes its own data, so a fall can last.
 
 python examples/06_a_step_too_far.py [--seed 0] [--runs 40] [--figure FILE]
 """
@@ -13,7 +13,7 @@ import npppo
 # seen of a step is 8 features, the policy is a softmax of x W, and what it learns at one step acts
 # at the others. Each run is a world of its own, all computed at once. Since the rope is known, so
 # are the values and the true gradient. The advantages are returns minus the true V: no critic can
-# be blamed here.
+# be blamed here. In the shapes: R worlds, L steps, D features, A moves, N walks in each world.
 
 # %%
 STEPS, MOVES, FEATURES, WALKS, EPOCHS, UPDATES = 20, 4, 8, 16, 10, 60
@@ -21,14 +21,14 @@ RATES, GOOD = np.array([0.003, 0.01, 0.03, 0.1, 0.3, 1.0]), 0.03
 
 
 def worlds(rng, runs):
-    """What is seen at each step, (R, L, D), and which move is right, (R, L)."""
+    """What is seen at each step, (R, L, D), and which move is right, (R, L): some W knows it."""
     hidden = rng.normal(size=(runs, STEPS, 3)) @ rng.normal(size=(runs, 3, FEATURES - 1))
     x = np.concatenate([np.tanh(hidden), np.ones((runs, STEPS, 1))], axis=2)  # (R, L, D)
-    return x, (x @ rng.normal(size=(runs, FEATURES, MOVES))).argmax(axis=2)
+    return x, (x @ rng.normal(size=(runs, FEATURES, MOVES))).argmax(axis=2)  # (R, L)
 
 
 def exactly(W, world):
-    """The return (R,), the values (R, L), and the return's true gradient (R, D, A)."""
+    """The return (R,), the values (R, L), and the return's true gradient by W: (R, D, A)."""
     x, right = world
     p = npppo.softmax((x @ W).reshape(-1, MOVES))[0].reshape(*right.shape, MOVES)  # (R, L, A)
     chosen = right[:, :, None] == np.arange(MOVES)  # (R, L, A)
@@ -36,25 +36,26 @@ def exactly(W, world):
     values = np.zeros((len(on), STEPS + 1))  # (R, L + 1)
     for k in reversed(range(STEPS)):
         values[:, k] = on[:, k] * (1 + values[:, k + 1])
-    d = np.cumprod(on, axis=1) / on  # (R, L), how often one gets to a step
+    d = np.cumprod(on, axis=1) / on  # (R, L), how likely one gets to a step
     A = chosen * (1 + values[:, 1:, None]) - values[:, :-1, None]  # (R, L, A)
     return values[:, 0], values[:, :-1], x.swapaxes(1, 2) @ (d[:, :, None] * p * A)  # 03 says why
 
 
 def walk(rng, W, world):
-    """WALKS walks in each world: the moves, whether one got there, and Â: (R, L, N) each."""
+    """WALKS walks in each world: the moves, whether one got there, and Â if so; (R, L, N) each."""
     x, right = world
     logits = (x @ W).reshape(-1, MOVES).repeat(WALKS, axis=0)  # (R · L · N, A)
     moves = npppo.categorical_sample(logits, rng.random(len(logits)))  # (R · L · N,)
     moves = moves.reshape(*right.shape, WALKS)  # (R, L, N)
-    on = np.cumprod(moves == right[:, :, None], axis=1)  # (R, L, N)
+    on = np.cumprod(moves == right[:, :, None], axis=1)  # (R, L, N), 1 while all are right
     reached = np.pad(on, ((0, 0), (1, 0), (0, 0)), constant_values=1)[:, :-1]  # (R, L, N)
     rewards_to_go = on.sum(axis=1, keepdims=True) - np.arange(STEPS)[:, None]  # (R, L, N)
     return moves, reached, rewards_to_go - exactly(W, world)[1][:, :, None]
 
 
 # %% [markdown]
-# As in PPO, a batch is reused for 10 steps of Adam, on the plain surrogate r Â or the clipped one.
+# As in PPO, a batch is reused for 10 steps of Adam, on the plain surrogate r Â (r = π / π_old, see
+# 08) or on the clipped one (10).
 
 # %%
 LOSSES = {
@@ -64,11 +65,11 @@ LOSSES = {
 
 
 def update(rng, W, memory, step, world, rate, loss):
-    """The weights and Adam's memory after one batch of walks."""
+    """The weights and Adam's memory after one batch; `step` counts Adam's steps before it."""
     forward, backward, *limits = LOSSES[loss]
     x, (moves, reached, A) = world[0], walk(rng, W, world)
     counts = reached.sum(axis=(1, 2), keepdims=True)  # (R, 1, 1)
-    A = A / (((A**2 * reached).sum(axis=(1, 2), keepdims=True) / counts) ** 0.5 + 1e-8)
+    A = A / (((A**2 * reached).sum(axis=(1, 2), keepdims=True) / counts) ** 0.5 + 1e-8)  # size 1
     A = A * reached / counts * A.size  # (R, L, N), so that each world has the mean over its own
     old, _ = npppo.categorical_log_prob((x @ W).reshape(-1, MOVES).repeat(WALKS, 0), moves.ravel())
     for epoch in range(EPOCHS):
@@ -93,8 +94,8 @@ def climb(rng, W, world, updates, rate=GOOD, loss="clip"):
 
 # %% [markdown]
 # Three questions. From which learning rate on does a run that has climbed fall again? What becomes
-# of a good policy after one update that was far too large? And which rate is best for the next
-# update, for a fresh policy and for a trained one?
+# of a good policy after one update that was far too large, at a rate of 1 and without a clip? And
+# which rate is best for the next update, for a fresh policy and for a trained one?
 
 
 # %%
@@ -116,13 +117,13 @@ def measure(seed, runs):
         slope = np.linalg.norm(exactly(W, world)[2], axis=(1, 2))  # (R,)
         gains = [np.diff(climb(rng, W, world, 1, r, "plain")[1], axis=0)[0] for r in RATES]
         numbers[name] = {
-            "again": climb(rng, W, world, UPDATES)[1],
-            "gains": interval(np.transpose(gains)),
+            "gains": interval(np.transpose(gains)),  # (2, rates)
+            "again": climb(rng, W, world, UPDATES)[1],  # (updates + 1, R)
+            "seen": seen.mean(),
+            "slope": np.median(slope),
         }
-        numbers[name] |= {"seen": seen.mean(), "slope": np.median(slope)}
-    numbers["broken - fresh"] = interval(
-        (numbers["broken"]["again"] - numbers["fresh"]["again"])[-1]
-    )
+    more = numbers["broken"]["again"][-1] - numbers["fresh"]["again"][-1]  # (R,)
+    numbers["broken - fresh"] = interval(more)  # (2,)
     return numbers
 
 
@@ -137,11 +138,9 @@ def tell(numbers):
         print(f"gain of an update, {name:7}", *(f"{a:6.2f} …{b:5.2f}" for a, b in pairs))
     for name in ("fresh", "trained", "broken"):
         of, curve = numbers[name], numbers[name]["again"].mean(axis=1)
-        print(
-            f"{name:8}return {curve[0]:4.1f}, after {UPDATES} more updates {curve[-1]:4.1f};",
-            end="",
-        )
-        print(f" steps seen {of['seen']:4.1f}, true gradient {of['slope']:.1g}")
+        print(f"{name:8}return {curve[0]:4.1f}, after {UPDATES} more", end=" ")
+        print(f"updates {curve[-1]:4.1f}; steps seen {of['seen']:4.1f}", end=", ")
+        print(f"true gradient {of['slope']:.1g}")
 
 
 def draw(figure, numbers):

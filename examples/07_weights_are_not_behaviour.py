@@ -26,14 +26,14 @@ def softmax_steps():
     z = np.arange(-6.0, 7.0)  # (13,)
     logits = np.stack([z, np.zeros_like(z)], axis=1)  # (13, 2)
     p = npppo.softmax(logits)[0][:, 0]  # (13,)
-    return z, p, npppo.categorical_kl(logits[:-1], logits[1:])[0]  # (12,)
+    return z, p, npppo.categorical_kl(logits[:-1], logits[1:])[0]  # (13,), (13,), (12,)
 
 
 # %% [markdown]
 # Now a network: 4 inputs, two layers of 32 tanh, 3 actions; a batch has 64 states. The output layer
 # is scaled by 0.01 (as PPO begins), by 1, and by 10 (a policy that has become sure). The steps all
 # have length 0.1, over all weights together. They go in a random direction, in one within the first
-# or the last layer alone, or along the policy gradient of a batch.
+# or the last layer alone, or along the policy gradient of a batch (whose advantages are random).
 
 # %%
 LENGTH, GAINS = 0.1, (0.01, 1.0, 10.0)
@@ -45,7 +45,7 @@ def network(rng, gain):
     return [(npppo.orthogonal(rng, shape, g), np.zeros(shape[1])) for shape, g in layers]
 
 
-def along(params, direction, factor):
+def along(params, direction, factor):  # the weights that far on
     pairs = zip(params, direction, strict=True)
     return [(W + factor * dW, b + factor * db) for (W, b), (dW, db) in pairs]
 
@@ -76,7 +76,7 @@ def direction_of(kind, rng, logits, cache, params):
 
 
 # %%
-def half_vFv(v, x, params, logits):
+def half_vFv(v, x, params, logits):  # ½ vᵀF v, a mean over the states
     Jv = npppo.mlp_jvp(x, params, v)  # (N, A), how fast the logits move
     return 0.5 * (Jv * npppo.categorical_fisher(logits, Jv)).sum(axis=1).mean()
 

@@ -28,9 +28,8 @@ import npppo
 GAMMA, N = 0.9, 200
 MOVES = np.array([[[0.98, 0.02], [0.8, 0.2]], [[0.5, 0.5], [0.5, 0.5]]])  # (S, A, S), road and ice
 REWARDS = np.array([[1.0, 2.0], [0.0, -4.0]])  # (S, A), slow and fast
-FAST = np.array(
-    [0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-)  # the policies; old is the first
+# the policies by their π(fast); the old one is the first
+FAST = np.array([0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
 
 
 def policy_of(fast):  # the same on road and ice
@@ -53,7 +52,7 @@ ADVANTAGES = Q - V[:, None]  # (S, A)
 # How much better is a new policy, from the road on? Exactly Σ_s d(s) Σ_a π(a|s) A(s, a), with the
 # old policy's advantages and the visits d(s) of the *new* one (Kakade & Langford 2002). The batch
 # has the visits of the old one. What it tells is the surrogate: the same sum with d_old. The two
-# agree at the old policy, slope included, and nowhere else.
+# agree at the old policy, slope included, and in general nowhere else.
 
 
 # %%
@@ -69,7 +68,7 @@ def exactly(fast):
 
 
 def batches(rng, fast, runs):
-    """The surrogate by `runs` batches of N old samples, and their effective sample sizes."""
+    """The surrogate from each of `runs` batches of N old samples; their effective sample sizes."""
     s = rng.choice(2, p=VISITS / VISITS.sum(), size=runs * N)  # (runs · N,)
     a = npppo.categorical_sample(np.log(OLD)[s], rng.random(runs * N))  # (runs · N,)
     r, _ = npppo.importance_ratio(np.log(policy_of(fast))[s, a], np.log(OLD)[s, a])  # (runs · N,)
@@ -89,7 +88,7 @@ def measure(seed, runs):
     gain, by_visits, surrogate, share = np.array([exactly(fast) for fast in FAST]).T
     sampled = [batches(rng, fast, runs) for fast in FAST]
     estimates, sizes = np.array(sampled).transpose(1, 0, 2)  # (policies, runs) each
-    squares = (estimates - surrogate[:, None]) ** 2
+    squares = (estimates - surrogate[:, None]) ** 2  # (policies, runs)
     return {
         "gain": gain,
         "surrogate": surrogate,
@@ -99,7 +98,7 @@ def measure(seed, runs):
         "sampled surrogate": interval(estimates.T),  # (2, policies) each
         "sampled share": interval(sizes.T / N),
         "variance": squares.mean(axis=1),
-        "variance - the first": interval((squares - squares[1]).T),
+        "variance - the first": interval((squares - squares[1]).T),  # [0] is the old policy's
         "surrogate - gain": interval((estimates - gain[:, None]).T),
     }
 
@@ -109,12 +108,13 @@ def tell(numbers):
     print("fast    truth  surrogate  95 % of samples   variance   share left   after 20 steps")
     for i, fast in enumerate(FAST):
         low, high = numbers["sampled surrogate"][:, i]
-        line = f"{fast:4.2f}{numbers['gain'][i] + 1e-9:9.2f}{numbers['surrogate'][i] + 1e-9:11.2f}"
+        gain, surrogate = numbers["gain"][i] + 1e-9, numbers["surrogate"][i] + 1e-9  # no -0.00
+        line = f"{fast:4.2f}{gain:9.2f}{surrogate:11.2f}"
         line += f"{low:9.2f} … {high:4.2f}{numbers['variance'][i]:11.3f}"
         print(f"{line}{numbers['share'][i]:13.3f}{numbers['share after 20 steps'][i]:17.1e}")
-    print(
-        "The surrogate is unbiased, but of the wrong thing: it rises to the end, the truth falls."
-    )
+    said, true = (FAST[numbers[name].argmax()] for name in ("surrogate", "gain"))
+    print("The surrogate is unbiased, but of the wrong thing:", end=" ")
+    print(f"by it the best π(fast) is {said:.2f}, in truth it is {true:.2f}.")
 
 
 def draw(figure, numbers):

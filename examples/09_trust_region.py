@@ -18,17 +18,19 @@ from npppo.formulas.surrogates import surrogate_loss, surrogate_loss_backward
 # %% [markdown]
 # If steps are measured in behaviour, then the best direction is another one as well. Of all steps d
 # with ½ dᵀF d ≤ δ the one that raises the surrogate most is along F⁻¹ g and not along the gradient
-# g: it goes less far where the policy reacts strongly. To compare the two nothing else may differ:
+# g: it goes less far where the policy reacts strongly. (F is that of 07, and as TRPO does a damping
+# is added to its diagonal, 0.1 if not said otherwise.) To compare the two nothing else may differ:
 # the same policy on CartPole, the same batch, and steps as long as a mean KL(old ‖ new) of δ takes.
 
 # %%
 STAGES, DELTA = (0, 8_000), 0.03  # steps that the policy was trained before; the KL of a step
-DAMPINGS, LONGER = (0.1, 0.01, 0.001), (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of the line search
-TINY = 1e-5  # a δ at which TRPO's move is as good as its direction
+DAMPINGS = (0.1, 0.01, 0.001)  # at which the line search is tried, and with which δ
+LONGER = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+TINY = 1e-5  # a δ so small that the line search takes all of the move: it is along F⁻¹ g
 
 
 def trained(seed, steps):
-    """A model, its agent in float64, and the rows of a batch that it plays."""
+    """A model, its agent in float64 with P parameters, and the N rows of a batch that it plays."""
     model = npppo.TRPO("CartPole-v1", seed=seed, n_envs=32, n_steps=64)
     model = model.learn(steps) if steps else model
     model.agent = Agent(model.agent.architecture, model.agent.parameters.astype(float))
@@ -38,7 +40,7 @@ def trained(seed, steps):
 
 
 def judge(agent, rows, parameters):
-    """The surrogate's gain and the mean KL at other parameters (P,)."""
+    """The surrogate (0 at the old policy) and the mean KL at other parameters (P,)."""
     new = Agent(agent.architecture, parameters).policy(rows.observations)
     (log_prob, _), _ = agent.head.evaluate(*new, rows.actions)  # (N,)
     loss, _ = surrogate_loss(log_prob, rows.old_log_prob, normalize_advantages(rows.advantages))
@@ -73,8 +75,8 @@ def trpo(agent, rows, config, **changes):
 # %% [markdown]
 # ½ dᵀF d is a model of the KL, good near the old policy. So TRPO tries the step, and takes it only
 # if the surrogate has really gained and the real KL is within δ. With a single try it takes the
-# whole step or none, and then the policy is what it was, bit for bit. The damping, which is added
-# to F, shortens the step where the model sees no curvature: the less of it, the more is refused.
+# whole step or none, and then the policy is what it was, bit for bit. The damping shortens the step
+# where the model sees no curvature: with little of it most tries are refused.
 
 
 # %%
@@ -85,8 +87,8 @@ def mean_return(model, parameters):
 
 
 def measure(seed, runs):
-    surrogate, gained = np.empty((2, runs, len(STAGES), 2))  # along F⁻¹ g and along g
-    refused = np.empty((runs, len(DAMPINGS), len(LONGER)))
+    surrogate, gained = np.empty((2, runs, len(STAGES), 2))  # [..., 0] along F⁻¹ g, 1 along g
+    refused = np.empty((runs, len(DAMPINGS), len(LONGER)))  # 1 if it was, else 0
     for r, s in np.ndindex(runs, len(STAGES)):
         model, rows = trained(seed + r, STAGES[s])
         agent, config, old = model.agent, model.config, model.agent.parameters.copy()
@@ -102,7 +104,7 @@ def measure(seed, runs):
         "ratio": interval(surrogate[..., 0] / surrogate[..., 1]).T,  # (stages, 2)
         "return": np.moveaxis(interval(gained), 0, -1),  # (stages, 2, 2)
         "return, more": interval(gained[..., 0] - gained[..., 1]).T,  # (stages, 2)
-        "refused": refused.mean(axis=0),  # (dampings, 6)
+        "refused": refused.mean(axis=0),  # (dampings, δs)
     }
 
 
@@ -129,7 +131,7 @@ def draw(figure, numbers):
     left.set(xlim=(-0.5, 1.5), ylabel=f"return gained by a step of KL {DELTA}")
     left.legend(loc="upper left")
     right.plot(LONGER, numbers["refused"].T, "o-", label=[f"damping {d}" for d in DAMPINGS])
-    right.set(xlabel="δ", xscale="log", ylim=(-0.02, 1.02), ylabel="share of refusals at once")
+    right.set(xlabel="δ", xscale="log", ylim=(-0.02, 1.02), ylabel="share of steps refused")
     right.legend()
 
 

@@ -35,7 +35,8 @@ PROMPTS, LENGTH, STOP = 3, 4, 3  # tokens 0 to 3, and STOP
 
 
 def seen(prompts, answers, t):
-    """What the model sees before token t: the prompt, the place, the tokens so far; (N, D)."""
+    """What the model sees before token t: the prompt (N,), the place, the answer's (N, L) tokens so
+    far; (N, D). L is LENGTH: an answer that is shorter is filled up with STOP."""
     so_far = np.eye(STOP + 1)[answers] * (np.arange(LENGTH) < t)[:, None]  # (N, L, A)
     place = np.tile(np.eye(LENGTH)[t], (len(answers), 1))  # (N, L)
     return np.hstack([np.eye(PROMPTS)[prompts], place, so_far.reshape(len(answers), -1)])
@@ -71,6 +72,7 @@ def log_probs(weights, prompts, answers):
 
 
 def write(rng, weights, prompts):
+    """Answers to the prompts, token by token: (N, L)."""
     answers = np.full((len(prompts), LENGTH), STOP)
     going = np.ones(len(prompts), bool)  # (N,)
     for t in range(LENGTH):
@@ -101,7 +103,8 @@ def leave_one_out(R):  # minus the mean of the others
     return centred(R) * R.shape[1] / (R.shape[1] - 1)
 
 
-METHODS = {  # advantages; a token's weight by its answer's length and the number of tokens; limits
+# advantages; a token's weight by its answer's length, and how many answers and tokens; limits
+METHODS = {
     "PPO": (None, lambda o, answers, tokens: 1 / tokens + 0 * o, 0.2, 0.2),
     "GRPO": (scaled, lambda o, answers, tokens: 1 / (answers * o), 0.2, 0.2),
     "Dr. GRPO": (centred, lambda o, answers, tokens: 1 / (answers * LENGTH) + 0 * o, 0.2, 0.2),
@@ -112,9 +115,10 @@ METHODS = {  # advantages; a token's weight by its answer's length and the numbe
 
 # %%
 def policy_loss(weights, x, tokens, old_log_prob, advantages, low, high):
-    """Clipped, with a weight in each advantage: min(r w Â, c w Â) = w min(r Â, c Â)."""
-    logits, cache = outputs_of(weights, x)  # (N, 5)
+    """Clipped, a sum with a weight in each advantage: min(r w Â, c w Â) = w min(r Â, c Â)."""
+    logits, cache = outputs_of(weights, x)  # (N, A)
     log_prob, head = categorical_log_prob(logits, tokens)  # (N,)
+    # the loss is a mean over its N rows; inf: no third limit
     given = log_prob, old_log_prob, advantages * len(tokens), low, high, np.inf
     loss, own = dual_clip_loss(*given)  # ()
     return loss, (own, head, cache)
@@ -178,22 +182,22 @@ def train(method, reference, rng, beta=BETA):
                 values, cache = outputs_of(critic, x)  # (tokens, 1)
                 _, own = value_loss(values[:, 0], targets)
                 _, pairs = mlp_backward(value_loss_backward(1.0, own)[:, None], cache)
-                descend(
-                    critic, [array for pair in pairs for array in pair], critic_memory, step, rate
-                )
+                gradients = [array for pair in pairs for array in pair]
+                descend(critic, gradients, critic_memory, step, rate)
     return weights, rewards, first
 
 
 # %%
-TOKENS = np.indices((STOP + 1,) * LENGTH).reshape(LENGTH, -1).T  # all rows there are, and of them
+TOKENS = np.indices((STOP + 1,) * LENGTH).reshape(LENGTH, -1).T  # (256, L), all rows there are
+# the answers, (121, L): after a STOP there are only more of it
 ALL = TOKENS[((TOKENS == STOP) >= np.cumsum(TOKENS == STOP, axis=1).clip(max=1)).all(axis=1)]
 
 
-def each_prompt(f):  # of all answers to it: (PROMPTS, 121)
+def each_prompt(f):  # f of all answers to each prompt: (PROMPTS, 121)
     return np.array([f(np.full(len(ALL), prompt), ALL) for prompt in range(PROMPTS)])
 
 
-def reward_and_kl(log_p, log_q):
+def reward_and_kl(log_p, log_q):  # log-probabilities of all answers, (PROMPTS, 121)
     p, R = np.exp(log_p) / PROMPTS, each_prompt(rewards_of)
     return (p * R).sum(), (p * (log_p - log_q)).sum()
 

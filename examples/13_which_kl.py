@@ -116,7 +116,8 @@ def tell(numbers):
     print(f"{'':18}share of ∇KL(π ‖ q)   95 % of samples   trained: gain of the best")
     for name in PLACES:
         low, high = numbers["intervals"][name]
-        line = f"{name:18}{numbers['share'][name] + 1e-9:12.3f}{low:16.3f} … {high:5.3f}"
+        share = numbers["share"][name] + 1e-9  # no -0.000
+        line = f"{name:18}{share:12.3f}{low:16.3f} … {high:5.3f}"
         print(f"{line}{numbers['gain'][name]:16.0%}{'   right' * (name in RIGHT)}")
     print(f"All identities hold, the largest error is {max(numbers['errors'].values()):.0e}.")
 

@@ -19,10 +19,10 @@ from npppo.formulas.surrogates import dual_clip_loss, dual_clip_loss_backward
 
 # %% [markdown]
 # Ships of 2, 3 and 4 cells lie on a board of 5 × 5. The policy fires until all 9 cells are hit, and
-# its score is 1 - misses / 17. It sees what it has hit (1) and missed (-1), and it has no value
-# function: G games on the same board are a group, and a game is as good as it compares with the
-# others of its group. This is the game of microGRPO, with its networks, numbers of games and steps;
-# it reports 48 % after 2,000 updates, by automatic differentiation.
+# its score is 1 - misses / 17. It sees what it has hit (1), missed (-1) and not tried (0), and has
+# no value function: G games on the same board are a group, and a game is as good as it compares
+# with the others of its group. This is the game of microGRPO, with a network of its size and its
+# numbers of games and steps; it reports about 50 % after 2,000 updates.
 
 # %%
 SIDE, SHIPS = 5, (2, 3, 4)
@@ -32,14 +32,17 @@ RATE, LOW, HIGH = 4e-4, 0.9, 0.3  # ratios from 0.1 to 1.3 are in the band
 
 
 def all_boards():
-    """Every way for the ships to lie: (boards, CELLS) bool. One is as likely as another."""
+    """Every way for the ships to lie: (boards, CELLS) bool. One is as likely as another.
+
+    As in microGRPO a ship begins in a cell from which it could lie both across and down.
+    """
     ways = []
     for n in SHIPS:
-        boards = np.zeros((SIDE - n + 1, SIDE - n + 1, 2, SIDE, SIDE), int)
+        boards = np.zeros((SIDE - n + 1, SIDE - n + 1, 2, SIDE, SIDE), int)  # (…, 5, 5)
         for row, column in product(range(SIDE - n + 1), repeat=2):
             boards[row, column, 0, row : row + n, column] = 1
             boards[row, column, 1, row, column : column + n] = 1
-        ways.append(boards.reshape(-1, CELLS))
+        ways.append(boards.reshape(-1, CELLS))  # (ways of one ship, CELLS)
     ships = np.array([sum(ship) for ship in product(*ways)])  # (ways, CELLS)
     return ships[ships.max(axis=1) == 1] == 1  # those in which no two are in one cell
 
@@ -50,17 +53,17 @@ ALL = all_boards()
 # No cell is fired at twice: its logit is -inf, so its probability is 0 and its gradient too. What
 # acts and what learns must be the same policy. Who fires by the masked softmax and has the plain
 # one in the loss has a ratio that is not 1 in the first epoch, and a gradient that is another
-# policy's. It learns all the same, and less. That is the second curve here.
+# policy's. It learns all the same, and less. That is the second curve here (and microGRPO's loss).
 
 
 # %%
-def logits_of(weights, seen, masked=True):
+def logits_of(weights, seen, masked=True):  # weights: W (CELLS, HIDDEN), b, W (HIDDEN, CELLS), b
     logits, cache = mlp(seen, [tuple(weights[:2]), tuple(weights[2:])])  # (N, CELLS)
     return np.where((seen != 0) & masked, -np.inf, logits), cache
 
 
 def play(rng, weights, boards):
-    """A game on each board: what was seen, the cells fired at, the games of the shots; scores."""
+    """A game on each board: what was seen, cell and game of each shot; the games' scores."""
     seen, shots = np.zeros(boards.shape), []  # (games, CELLS)
     games = np.arange(len(boards))  # those that go on
     while len(games):
@@ -74,6 +77,7 @@ def play(rng, weights, boards):
 
 
 def policy_loss(weights, seen, cells, old_log_prob, advantages, masked=True):
+    """The clipped surrogate over N shots; the bound that makes it a dual clip is infinitely far."""
     logits, cache = logits_of(weights, seen, masked)  # (N, CELLS)
     log_prob, head = categorical_log_prob(logits, cells)  # (N,)
     loss, own = dual_clip_loss(log_prob, old_log_prob, advantages, LOW, HIGH, np.inf)  # ()
@@ -98,13 +102,13 @@ def train(rng, masked=True):
     """The weights, and the mean score of the games of each update."""
     sizes = ((CELLS, HIDDEN), 1.0), ((HIDDEN, CELLS), 0.1)
     weights = [a for size, gain in sizes for a in (orthogonal(rng, size, gain), np.zeros(size[1]))]
-    memory, scores, step = [np.zeros_like(w) for w in 2 * weights], [], 0
+    memory, scores, step = [np.zeros_like(w) for w in 2 * weights], [], 0  # Adam's m, then its v
     for _ in range(UPDATES):
         boards = ALL[rng.integers(len(ALL), size=BOARDS)].repeat(G, axis=0)  # (games, CELLS)
         (seen, cells, games), score = play(rng, weights, boards)
         old, _ = categorical_log_prob(logits_of(weights, seen)[0], cells)  # (shots,)
         scores.append(score.mean())
-        groups = score.reshape(BOARDS, G)
+        groups = score.reshape(BOARDS, G)  # (BOARDS, G)
         better = (groups - groups.mean(axis=1, keepdims=True)).ravel() / score.std()  # (games,)
         counts = np.bincount(games // G)  # (BOARDS,), the shots of each group
         advantages = better[games] * len(games) / (BOARDS * counts[games // G])  # (shots,)
@@ -119,13 +123,17 @@ def train(rng, masked=True):
 
 # %% [markdown]
 # How good can one be? A player who knows all 1,504 boards keeps those that agree with what was
-# seen, and fires at the cell in which most of them have a ship. That is not quite the best there
-# is, but there is not much above it.
+# seen, and fires at the cell in which most of them have a ship. That looks one shot ahead, so it
+# is not quite the best there is.
 
 
 # %%
 def best_cells(boards, free):
-    """That player's scores on all the boards, minus 1. Not yet fired at are the `free` cells."""
+    """What the misses to come add to that player's score on each board: (boards,), 0 or less.
+
+    The `boards` (boards, CELLS) are those that agree with what was seen, and the `free` cells
+    (CELLS,) those not yet fired at.
+    """
     likely = np.where(free, boards.mean(axis=0), -1)  # (CELLS,)
     cell = likely.argmax()
     hit = boards[:, cell]  # (boards,)
@@ -133,7 +141,7 @@ def best_cells(boards, free):
     scores = np.where(hit, 0.0, -1 / (CELLS - HITS + 1))  # (boards,)
     for same in (hit, ~hit):
         going = same & (boards & left).any(axis=1)  # (boards,)
-        if going.any():
+        if going.any():  # those on which there is still something to hit
             scores[going] += best_cells(boards[going], left)
     return scores
 
@@ -147,7 +155,7 @@ def measure(seed, runs):
             scores[masked].append(play(rng, weights, ALL)[1])
             curves[masked].append(curve)
     kept, forgotten = (np.array(scores[masked]) for masked in scores)  # (runs, boards)
-    alike = [np.zeros_like(w) for w in weights]  # all cells
+    alike = [np.zeros_like(w) for w in weights]  # with these all cells are equally likely
     return {
         "kept": kept,
         "forgotten": forgotten,

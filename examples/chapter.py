@@ -25,7 +25,7 @@ def interval(samples):
     return np.stack([samples.mean(axis=0) - half, samples.mean(axis=0) + half])  # (2, ...)
 
 
-def run(measure, tell, draw, runs):
+def run(measure, tell, draw, runs, fewest=2):
     """The program: its options, its numbers, and its figure if one is asked for."""
     notebook = "ipykernel" in sys.modules  # which has a command line of its own
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__.split("\n")[0])
@@ -33,12 +33,14 @@ def run(measure, tell, draw, runs):
     parser.add_argument("--runs", type=int, default=runs, help=f"repetitions (default {runs})")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it: .svg, .png or .pdf")
     options = parser.parse_args([] if notebook else None)
-    if options.runs < 2:
-        parser.error(f"--runs is {options.runs}, expected 2 or more: an interval needs two")
+    if options.runs < fewest:
+        parser.error(f"--runs is {options.runs}, expected {fewest} or more: an interval needs them")
     if options.seed < 0:
         parser.error(f"--seed is {options.seed}, expected 0 or more")
     if options.figure and options.figure.suffix not in (".svg", ".png", ".pdf"):
         parser.error(f"--figure is {options.figure}, expected a name that ends in .svg, .png, .pdf")
+    if options.figure and not options.figure.parent.is_dir():  # said now, not after the work
+        parser.error(f"--figure is {options.figure}, expected a name in a folder that exists")
     pyplot = None
     if options.figure or notebook:
         try:
