@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .training.blame import is_others
+from .training.blame import is_others, one_line
 from .training.threads import one_from_the_start
 
 # For all that a command does. The commands import what they need when they run, as this must come
@@ -60,7 +60,7 @@ def run(options: dict[str, Any]) -> int:
         if isinstance(error, BrokenPipeError):  # whoever read our output has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_UNREAD
-        told = str(error)
+        told = one_line(error)  # a space's or an array's words may take several
         if isinstance(error, OSError) and error.filename:  # without the number of the error
             told = f"{error.filename}: {error.strerror}"
         print(f"npppo: {told}", file=sys.stderr)

@@ -17,7 +17,7 @@ from typing import ClassVar
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete, Text, Tuple
+from gymnasium.spaces import Box, Discrete, MultiDiscrete, Text, Tuple
 
 import npppo
 from npppo import check, check_cases, cli
@@ -118,6 +118,10 @@ WRONG = {
         r"--vectorization cannot change",
     ),
     "no steps": ("train CartPole-v1 --steps 0", r"--steps is 0"),
+    "categories to normalise": (
+        "train Npppo/Grid-v0 --normalize-observations",
+        r"the observation space is MultiDiscrete\(\[\[2 3\] \[4 2\]\]\), expected one with a Box",
+    ),
     "a negative seed": ("train CartPole-v1 --seed -1", r"seed is -1"),
     "a folder that is a file": ("train CartPole-v1 --out {file}", r"cannot make.*{file}"),
     "a folder that is taken": ("train CartPole-v1 --out {run}", r"{run} already holds a run"),
@@ -178,7 +182,10 @@ WRONG = {
         "plot {run} -o {missing}/a.png",
         r"cannot write {missing}/a.png: there is no folder {missing}",
     ),
-    "a plot in an unknown format": ("plot {run} -o {missing}.xyz", r"cannot write .*{missing}.xyz"),
+    "a plot in an unknown format": (
+        "plot {run} -o {missing}.xyz",
+        r"{missing}.xyz: its format is 'xyz'",
+    ),
     "a plot without a file": ("plot {run}", r"-o"),
     "too much": ("check all", r"all"),
 }
@@ -186,6 +193,11 @@ WRONG = {
 
 class Talk(gymnasium.Env):
     observation_space = Tuple([Discrete(2), Text(5)])
+    action_space = Discrete(2)
+
+
+class Grid(gymnasium.Env):
+    observation_space = MultiDiscrete([[2, 3], [4, 2]])  # whose name takes two lines
     action_space = Discrete(2)
 
 
@@ -200,6 +212,7 @@ def places(tmp_path, trained, monkeypatch):
     monkeypatch.setitem(sys.modules, "Box2D", None)  # as if it were not installed
     gymnasium.register("Npppo/Dials-v0", Dials)
     gymnasium.register("Npppo/Talk-v0", Talk)
+    gymnasium.register("Npppo/Grid-v0", Grid)
     places = {name: tmp_path / name for name in ("missing", "file", "empty", "begun", "damaged")}
     places["file"].write_text("")
     places["empty"].mkdir()
@@ -209,7 +222,8 @@ def places(tmp_path, trained, monkeypatch):
     whole = (trained / run.CHECKPOINT).read_bytes()
     (places["damaged"] / run.CHECKPOINT).write_bytes(whole[: len(whole) // 2])
     yield {**places, "run": trained}
-    del gymnasium.registry["Npppo/Dials-v0"], gymnasium.registry["Npppo/Talk-v0"]
+    for name in ("Dials", "Talk", "Grid"):
+        del gymnasium.registry[f"Npppo/{name}-v0"]
 
 
 def contents(folder):
@@ -499,7 +513,7 @@ def test_every_hyperparameters_help_says_what_it_is_otherwise(capsys):
     call("train", "--help")
     output = " ".join(capsys.readouterr().out.split())
     for said in [
-        "environment steps in all (default: the preset's, else 1,000,000)",
+        "steps in all, rounded up to whole batches (default: the preset's, else 1,000,000)",
         "the optimiser's step size (REINFORCE: 0.003, A2C: 0.0007, TRPO: 0.001, PPO: 0.0003)",
         "REINFORCE: CartPole-v1; A2C: CartPole-v1; TRPO: CartPole-v1; PPO: CartPole-v1, Acrobot-v1",
         "how environments are stepped: auto, sync, async, native (default: auto)",

@@ -32,7 +32,8 @@ class Observations:
 
     A Box and a MultiBinary are flattened; a Discrete, and each entry of a MultiDiscrete, is
     one-hot; the parts of a Tuple or a Dict stand side by side, in its order. Beyond gymnasium, a
-    Box of whole numbers between bounds, as an image, is scaled to [0, 1] by them.
+    Box of whole numbers between bounds, as an image, is scaled to [0, 1] by them. Where a bound is
+    the last number of 32 or 64 bits it is none: scaled by it all numbers would look the same.
 
     Raises ValueError for a space that cannot be such a row, and names the part.
     """
@@ -175,10 +176,16 @@ def _part(keys: tuple[Any, ...], space: Any, start: int) -> Part:
         return Part(keys, space, kind, space.shape, columns, categories)
     columns = slice(start, start + math.prod(space.shape))
     scale = None
-    if kind == "Box" and np.issubdtype(space.dtype, np.integer) and space.is_bounded():
+    if kind == "Box" and np.issubdtype(space.dtype, np.integer) and _has_bounds(space):
         low, high = (bound.ravel().astype(np.float64) for bound in (space.low, space.high))
         scale = low, np.maximum(high - low, 1)  # (D,) each
     return Part(keys, space, kind, space.shape, columns, scale=scale)
+
+
+def _has_bounds(space: Any) -> bool:
+    last = np.iinfo(space.dtype)
+    at_the_end = (space.high == last.max).any() or (last.min < 0 and (space.low == last.min).any())
+    return bool(space.is_bounded() and not (last.bits > 16 and at_the_end))
 
 
 def _one_hots(part: Part, array: Array) -> Array:
@@ -199,7 +206,7 @@ def _expect(part: Part, array: Array, right: Array) -> None:
     if np.count_nonzero(right) != right.size:
         e = int(np.argwhere(~right.all(axis=tuple(range(1, right.ndim))))[0, 0])
         raise ValueError(
-            f"the observation{_path(part.keys)} of environment {e} is {array[e].tolist()}, "
+            f"the observation{_path(part.keys)} of environment {e} is {array.tolist()[e]}, "
             f"expected one of {part.space}"
         )
 

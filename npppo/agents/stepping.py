@@ -99,6 +99,12 @@ class Steps:
         )
 
 
+GATHERING = (  # where gymnasium looks at what single environments returned
+    "gymnasium.vector.sync_vector_env",
+    "gymnasium.vector.vector_env",
+    "gymnasium.vector.utils",
+    "gymnasium.utils.passive_env_checker",
+)
 CHECKED = ("observations", "rewards", "ends of episodes")
 
 
@@ -112,7 +118,7 @@ def first_observations(
     env: VectorEnv[Any, Any, Any], spaces: Spaces, seed: int
 ) -> tuple[Array, Array | None, Array]:
     """A reset: the first observations (E, D) and masks, and the checksums to begin with."""
-    with _explained(spaces):
+    with explained(spaces):
         observations, info = env.reset(seed=seed)
         encoded = spaces.encode(observations)  # (E, D)
     if len(encoded) != env.num_envs:
@@ -151,7 +157,7 @@ def take_steps(
     if see is not None:
         shown, shown_finals = np.empty((T + 1, E, D), shown_dtype), []
         shown[0] = see(first)
-    with _explained(spaces):
+    with explained(spaces):
         for t in range(T):
             action = spaces.decode(act(t, shown[t], mask))
             following, reward, term, trunc, info = env.step(action)
@@ -244,20 +250,21 @@ def alive() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(spaces: Spaces) -> Iterator[None]:
+def explained(spaces: Spaces) -> Iterator[None]:
     """Where gymnasium cannot gather what single environments returned, say what was expected."""
     try:
         with alive():
             yield
-    except (TypeError, ValueError) as error:
+    except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
         modules = [
             str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)
         ]
         where = [name for name in modules if not name.startswith("numpy.")][-1]
-        if not where.startswith(("gymnasium.vector.sync_vector_env", "gymnasium.vector.utils")):
+        if not where.startswith(GATHERING):
             raise
+        told = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise ValueError(
-            f"what the environment returned does not fit ({error}): expected observations of shape "
-            f"{spaces.observation.shape or spaces.observation}, and one number each as reward, "
-            "terminated and truncated"
+            f"what the environment returned does not fit ({told}): expected observations of "
+            f"{spaces.observation}, one number each as reward, terminated and truncated, and a "
+            "dict as info"
         ) from error

@@ -125,7 +125,8 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(ALGORITHMS)} (default: PPO)",
     )
     total = f"default: the preset's, else {run.DEFAULT_STEPS:,}"
-    parser.add_argument("--steps", type=whole, help=f"environment steps in all ({total})")
+    about = f"environment steps in all, rounded up to whole batches ({total})"
+    parser.add_argument("--steps", type=whole, help=about)
     parser.add_argument(
         "--stop-at",
         type=number,

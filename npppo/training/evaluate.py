@@ -16,7 +16,7 @@ import numpy as np
 
 from ..agents.rollout import expect_finite
 from ..agents.spaces import Spaces, difference
-from ..agents.stepping import alive, autoreset_mode, env_seed
+from ..agents.stepping import autoreset_mode, env_seed, explained
 from ..formulas.shapes import Array
 from .blame import is_others, one_line
 from .checkpoint import write_atomically
@@ -109,7 +109,7 @@ class Evaluation:
             rounds = math.ceil(self.wanted / config.n_envs)
             env = make_env(self.env_id, math.ceil(self.wanted / rounds), config.vectorization)
         made_here = closed(env) if env is not self.env else nullcontext()
-        with alive(), made_here, one_blas_thread():
+        with explained(self.model.player.spaces), made_here, one_blas_thread():
             for number in range(math.ceil(self.wanted / env.num_envs)):
                 self._one_round(number, env, show)
 

@@ -179,7 +179,8 @@ class Learner:
         try:
             return cls.algorithm.config(**values)
         except ValueError as error:
-            named = [name for name in preset if name in re.findall(r"\w+", str(error))]
+            said = re.findall(r"\w+", str(error))
+            named = [name for name in preset if name in said and values[name] == preset[name]]
             if not named:
                 raise
             raise ValueError(f"{error} ({' and '.join(named)}: the preset of {env_id})") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from .checkpoint import expect_free
 from .commands import EXIT_INTERRUPTED, OPTIONS, add_training, added, import_from_here, whole
 from .curves import BANDS, CENTERS, groups, runs_in, shortened
 from .learner import ALGORITHMS
-from .plot import plot
+from .plot import expect_drawable, plot
 
 EXIT_FAILED = 1
+MOST_SEEDS = 1_000_000  # of a range: more are a slip of the hand, and a list that fits nowhere
 
 
 def seeds(text: str) -> list[int]:
@@ -26,6 +28,10 @@ def seeds(text: str) -> list[int]:
             raise argparse.ArgumentTypeError(f"{part!r} is no seed, expected such as 3 or 0-19")
         if dash and int(last) < int(first):
             raise argparse.ArgumentTypeError(f"{part!r} descends, expected such as {last}-{first}")
+        if dash and int(last) - int(first) >= MOST_SEEDS:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is {int(last) - int(first) + 1:,} seeds, expected at most {MOST_SEEDS:,}"
+            )
         numbers += range(int(first), int(last or first) + 1)
     return numbers
 
@@ -113,7 +119,9 @@ def sweep_command(
             print(f"{name}: {outcome.missing}")
     if results.failed:
         print(f"{len(results.failed)} failed, as said above: the same command tries again")
-    print(f"wrote {results.folder / RESULTS}: npppo plot {results.folder} -o curves.png")
+    quoted = shlex.quote(str(results.folder))
+    drawn = f": npppo plot {quoted} -o curves.png" if results.outcomes else ""
+    print(f"wrote {results.folder / RESULTS}{drawn}")
     return EXIT_FAILED if results.failed else 0
 
 
@@ -127,8 +135,14 @@ def plot_command(
     """Draw learning curves."""
     runs = runs_in(folders)
     expect_free(output, force, *(file for folder in runs for file in run.files(folder)))
-    drawn = groups(runs)
+    expect_drawable(output)
+    # of a sweep, where some may wait or have failed, what there is; a run that is named is expected
+    begun = [folder for folder in runs if folder in folders or run.read_progress(folder)]
+    drawn = groups(begun or runs)
     plot(drawn, output, center, band)
+    for folder in runs:
+        if folder not in begun:
+            print(f"{folder} has no progress to plot yet: it is left out")
     for said in filter(None, map(shortened, drawn)):
         print(said)
     print(f"drew {output}")

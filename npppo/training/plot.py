@@ -31,14 +31,31 @@ SIZES: dict[Any, Any] = {
 }
 
 
-def plot(groups: list[Group], output: Path, center: str = "mean", band: str = "interval") -> None:
-    """Draw the progress of groups of runs into `output`, in the format of its suffix."""
+def expect_drawable(output: Path) -> None:
+    """Raise ValueError, before the work is done, where nothing can be drawn in such a file."""
     try:
-        import matplotlib
+        from matplotlib import backend_bases
     except ImportError:
         raise ValueError(
             "plotting needs matplotlib, which is not installed: pip install 'npppo[plot]'"
         ) from None
+    known = backend_bases.FigureCanvasBase.get_supported_filetypes()
+    if _format(output) not in known:
+        raise ValueError(
+            f"cannot write the plot {output}: its format is {_format(output)!r}, expected one of "
+            f"{', '.join(sorted(known))}"
+        )
+
+
+def _format(output: Path) -> str:
+    return output.suffix[1:].lower() or "png"
+
+
+def plot(groups: list[Group], output: Path, center: str = "mean", band: str = "interval") -> None:
+    """Draw the progress of groups of runs into `output`, in the format of its suffix."""
+    expect_drawable(output)
+    import matplotlib
+
     matplotlib.use("Agg")  # a file is drawn, so no screen is needed
     from matplotlib import pyplot, ticker
 
@@ -70,7 +87,7 @@ def plot(groups: list[Group], output: Path, center: str = "mean", band: str = "i
             )
         picture = io.BytesIO()
         try:
-            figure.savefig(picture, dpi=110, format=output.suffix[1:] or "png")
+            figure.savefig(picture, dpi=110, format=_format(output))
             write_atomically(output, lambda file: file.write(picture.getvalue()))
         except (OSError, ValueError) as error:
             raise ValueError(f"cannot write the plot {output}: {error}") from None

@@ -78,6 +78,8 @@ def sweep(
         raise ValueError(f"jobs is {jobs}, but the executor that is given has its own number")
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected 1 or more")
+    if not isinstance(env, str):
+        raise ValueError(f"env is {env!r}, expected an id, of which each run makes its own")
     if algo.upper() not in ALGORITHMS:
         raise ValueError(f"algo is {algo!r}, expected one of {', '.join(ALGORITHMS)}")
     kind = ALGORITHMS[algo.upper()]
@@ -100,7 +102,9 @@ def sweep(
         token=secrets.token_hex(8),
     )
     _expect_a_sweeps(folder)
-    planned = plan(base, list(seeds), {name: list(of) for name, of in (settings or {}).items()})
+    base = replace(base, until={**base.until, "total_timesteps": _whole(base)})
+    grid = {name: _values(name, of) for name, of in (settings or {}).items()}
+    planned = plan(base, _values("seeds", seeds), grid)
     every = [job for of_setting in planned.values() for job in of_setting]
     with run.alone(folder):
         write_text(base.lease, base.token)
@@ -164,9 +168,22 @@ def _expect_a_sweeps(folder: Path) -> None:
         raise ValueError(f"{there} is no table of a sweep: it is never overwritten")
 
 
+def _whole(base: Job) -> int:
+    """The steps, also of 1e6, as a run's config.json has them."""
+    steps = base.until["total_timesteps"]
+    if not isinstance(steps, (int, float, np.integer)) or steps < 1 or steps % 1:
+        raise ValueError(f"steps is {steps!r}, expected a whole number from 1 on")
+    return int(steps)
+
+
+def _values(name: str, given: Any) -> list[Any]:
+    """All that it is to be; a list among them, as of widths, as what can be a key."""
+    if not isinstance(given, Iterable):
+        raise ValueError(f"{name} is {given!r}, expected several, as in a list")
+    return [tuple(value) if isinstance(value, list) else value for value in given]
+
+
 def _expect_trainable(base: Job) -> None:
-    if base.until["total_timesteps"] < 1:
-        raise ValueError(f"steps is {base.until['total_timesteps']}, expected 1 or more")
     stop_at = base.until["stop_at"]
     if stop_at is not None and not math.isfinite(stop_at):
         raise ValueError(f"stop_at is {stop_at}, expected a finite number")
@@ -178,8 +195,8 @@ def _expect_distinct(name: str, values: list[Any]) -> None:
     if not values:
         raise ValueError(f"{name} is empty, expected at least one value")
     said = [spoken(value) for value in values]
-    for word in said:
-        if said.count(word) > 1:
+    for value, word in zip(values, said, strict=True):
+        if said.count(word) > 1 or values.count(value) > 1:  # 1 and 1.0 are the same
             raise ValueError(f"{name} has {word} twice, expected each value once")
 
 

@@ -90,7 +90,7 @@ def scaled(space, row):
         cuts = np.cumsum([flatdim(part) for part in parts])[:-1]
         pieces = np.split(row, cuts)
         return [x for part, piece in zip(parts, pieces, strict=True) for x in scaled(part, piece)]
-    if isinstance(space, Box) and space.dtype.kind in "iu" and space.is_bounded():
+    if isinstance(space, Box) and space.dtype.kind in "iu" and space.high.max() != 2**63 - 1:
         bounds = zip(row.tolist(), space.low.flat, space.high.flat, strict=True)
         return [(int(x) - int(low)) / max(int(high) - int(low), 1) for x, low, high in bounds]
     return list(row)
@@ -266,6 +266,12 @@ def test_no_category_wraps_around():
         assert_same(observations.encode(np.array([2, 4], dtype)), np.eye(3)[[0, 2]])
         with pytest.raises(ValueError, match=r"of environment 1 is 1, expected one of Discrete"):
             observations.encode(np.array([2, 1], dtype))
+
+
+@pytest.mark.parametrize("value", [None, 2**64, "a"], ids=str)
+def test_what_is_no_number_is_no_category(value):
+    with pytest.raises(ValueError, match=rf"of environment 0 is {value}, expected one of Discrete"):
+        Observations(Discrete(3)).encode(value, alone=True)
 
 
 def test_an_image_is_a_picture_of_whole_numbers():

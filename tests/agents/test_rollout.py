@@ -348,7 +348,7 @@ def test_whole_numbers_between_bounds_are_scaled_by_them():
     low, high = np.array([-128, 3, 7], np.int8), np.array([127, 5, 7], np.int8)
     spaces = Spaces(Box(low, high, (3,), np.int8), Discrete(2))
     assert_same(spaces.encode(np.array([low, high])), np.array([[0, 0, 0], [1, 1, 0.0]]))
-    whole = np.array([[-(2**63)], [2**63 - 1]])
+    whole = np.array([[-(2**63) + 1], [2**63 - 2]])
     assert_same(Spaces(Box(*whole, (1,), np.int64), Discrete(2)).encode(whole), np.eye(2)[:, 1:])
 
 
@@ -356,6 +356,21 @@ def test_whole_numbers_without_bounds_are_left_as_they_are():
     spaces = Spaces(Box(-np.inf, np.inf, (2,), np.int64), Discrete(2))
     observations = np.array([[3, -4], [0, 10**6]])
     assert_same(spaces.encode(observations), observations)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64, np.uint64])
+def test_the_last_number_of_many_bits_is_no_bound(dtype):
+    """Of 64 bits, 0 and 1 would both be 0.5; an image's bounds, and those of a sound, are some."""
+    last = np.iinfo(dtype)
+    ends = [(0, last.max)] + [(last.min, 0), (last.min, last.max)] * (last.min < 0)
+    for low, high in ends:
+        rows = Spaces(Box(low, high, (2,), dtype), Discrete(2)).encode(np.array([[0, 7]], dtype))
+        assert_same(rows.astype(np.float64), np.array([[0.0, 7.0]]))
+    rows = Spaces(Box(0, 8, (2,), dtype), Discrete(2)).encode(np.array([[0, 4]], dtype))
+    assert_same(rows, np.array([[0.0, 0.5]]))
+    sound = np.iinfo(np.int16)
+    rows = Spaces(Box(sound.min, sound.max, (1,), np.int16), Discrete(2)).encode([[sound.max]])
+    assert_same(rows, np.array([[1.0]]))
 
 
 def test_a_scalar_box_has_size_one():
@@ -827,10 +842,11 @@ def test_rewards_may_be_any_numbers():
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (0, np.zeros((2, 1)), r"observations of shape \(2,\)"),
-        (0, np.zeros(3), r"observations of shape \(2,\)"),
+        (0, np.zeros((2, 1)), r"observations of Box\(.*, \(2,\), float64\)"),
+        (0, np.zeros(3), r"observations of Box\(.*, \(2,\), float64\)"),
         (1, np.ones(2), "one number each as reward"),
         (2, np.zeros(2, bool), "one number each as reward, terminated"),
+        (4, None, "a dict as info"),
     ],
     ids=repr,
 )
@@ -844,6 +860,41 @@ def test_what_gymnasium_cannot_gather_is_explained(mode, place, value, said):
 
     with pytest.raises(ValueError, match=f"the environment returned does not fit .*{said}"):
         play(sync(Odd, mode), 25)
+
+
+@pytest.mark.parametrize(
+    ("observation", "said"),
+    [
+        ({"a": 0}, "it lacks 'b'"),
+        ({"a": 0, "b": (1,)}, "index out of range"),
+        ({"a": 0, "b": 1}, "int"),
+    ],
+)
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.filterwarnings("ignore:.*The obs returned by")  # which gymnasium's checker says first
+def test_parts_that_gymnasium_cannot_gather_are_explained(checked, observation, said):
+    """With gymnasium's own checker, as `gymnasium.make` puts it around all, and without."""
+
+    class Parts(gymnasium.Env):
+        observation_space = Dict(a=Discrete(2), b=Tuple([Discrete(2), Discrete(2)]))
+        action_space = Discrete(2)
+
+        def reset(self, *, seed=None, options=None):
+            return observation, {}
+
+    expected = rf"^what the environment returned does not fit .*{'' if checked else said}.*Dict\("
+    wrap = gymnasium.wrappers.PassiveEnvChecker if checked else (lambda env: env)
+    with pytest.raises(ValueError, match=expected):
+        play(sync(lambda: wrap(Parts()), NEXT_STEP), 1)
+
+
+def test_a_reset_that_tells_nothing_beside_the_observation_is_explained():
+    class Bare(Walk):
+        def reset(self, **kwargs):
+            return super().reset(**kwargs)[0]
+
+    with pytest.raises(ValueError, match=r"does not fit .*a dict as info"):
+        play(sync(Bare, NEXT_STEP), 1)
 
 
 def test_an_error_of_the_environments_own_is_left_alone():

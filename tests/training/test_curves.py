@@ -194,6 +194,31 @@ def test_center_and_band_are_chosen(make, tmp_path, figures):
     assert not figure.legends  # there is one line
 
 
+def test_what_has_no_progress_in_a_sweep_is_left_out_and_said(make, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="an optional extra")
+    make("sweep/seed=0")
+    waiting = make("sweep/seed=1", seed=1)
+    (waiting / run.PROGRESS).write_text("")
+    picture = tmp_path / "a.png"
+    assert call("plot", tmp_path / "sweep", "-o", picture) == 0
+    said = capsys.readouterr().out
+    assert said == f"{waiting} has no progress to plot yet: it is left out\ndrew {picture}\n"
+    # by its name it is expected, and so is one of all
+    for given in ([tmp_path / "sweep", waiting], [waiting]):
+        assert call("plot", *given, "-o", picture, "--force") == 2
+        assert f"{waiting} has no progress to plot yet" in capsys.readouterr().err
+    (tmp_path / "sweep/seed=0" / run.PROGRESS).unlink()
+    assert call("plot", tmp_path / "sweep", "-o", picture, "--force") == 2
+    assert "seed=0 has no progress to plot yet" in capsys.readouterr().err
+
+
+def test_an_unknown_format_is_refused_before_anything_is_read(tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="an optional extra")
+    assert call("plot", tmp_path / "nothing", "-o", tmp_path / "a.xyz") == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"npppo: cannot write .*a.xyz: its format is 'xyz', .* png, .*\n", error)
+
+
 def test_a_sweep_is_drawn_and_what_is_cut_short_is_said(make, tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="an optional extra")
     for seed, rows in enumerate(ROWS):

@@ -1097,6 +1097,9 @@ def test_an_error_says_what_is_the_presets():
     for env_id, given in [("CartPole-v1", {"n_envs": 4, "n_steps": 4}), ("FrozenLake8x8-v1", {})]:
         with pytest.raises(ValueError, match=r"batch_size is 5000, expected .* = \d+$"):
             npppo.PPO.configure(env_id, {**given, "batch_size": 5000})
+    # its batch_size of 256 has been made smaller: it is not the preset's any more
+    with pytest.raises(ValueError, match=r"^batch_size is 1, expected 2 or more .*never moves$"):
+        npppo.PPO("CartPole-v1", n_envs=1, n_steps=1)
 
 
 def test_an_unknown_hyperparameter_is_named_with_the_known_ones():
@@ -1342,6 +1345,17 @@ def test_an_evaluation_of_numbers_that_are_none_ends_by_name(place):
         with pytest.raises(FloatingPointError, match=f"the {place} of environment . is nan"):
             test(model, 3)
     del gymnasium.registry[env_id]
+
+
+def test_what_gymnasium_cannot_gather_in_an_evaluation_is_explained():
+    class Misshapen(Walk):
+        def step(self, action):
+            observation, *rest = super().step(action)
+            return observation[:1], *rest
+
+    model = npppo.PPO(Walk(), 0, **TINY)
+    with pytest.raises(ValueError, match=r"^what the environment returned does not fit .*Box\("):
+        evaluate(model, 1, Misshapen())
 
 
 def test_an_episode_without_end_is_left_out_with_a_word(lottery):

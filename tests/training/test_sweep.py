@@ -1,12 +1,14 @@
 """Many runs: the bits of each by itself, on whatever executor, through failures and kills."""
 
 import csv
+import math
 import os
 import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import gymnasium
 import numpy as np
 import pytest
 import unlucky
@@ -187,6 +189,13 @@ def test_all_seeds_failed_leaves_a_table_without_numbers():
     assert re.search(r"\nall +0 +- +- +- +-$", as_text(rows))
 
 
+def test_where_all_seeds_failed_no_curve_is_promised(tmp_path, threads, monkeypatch, capsys):
+    monkeypatch.setattr(sweep, "train_seed", lambda job: Outcome(error="it broke"))
+    folder = tmp_path / "all"
+    assert call("sweep", "CartPole-v1", "--seeds", "0-1", "--out", folder) == 1
+    assert capsys.readouterr().out.endswith(f"\nwrote {folder}/results.csv\n")
+
+
 # What is wrong
 
 
@@ -196,6 +205,7 @@ WRONG = {
     "a seed twice": ("CartPole-v1 --seeds 0-3,2", "seeds has 2 twice"),
     "seeds that descend": ("CartPole-v1 --seeds 5-2", "'5-2' descends, expected such as 2-5"),
     "a negative seed": ("CartPole-v1 --seeds=-1", "'-1' is no seed"),
+    "seeds without end": ("CartPole-v1 --seeds 0-99999999999", "is 100,000,000,000 seeds, exp"),
     "half a seed": ("CartPole-v1 --seeds 0.5", "'0.5' is no seed"),
     "no seeds": ("CartPole-v1 --seeds=", "'' is no seed"),
     "no jobs": ("CartPole-v1 --jobs 0", "jobs is 0, expected 1 or more"),
@@ -270,7 +280,15 @@ def test_what_is_wrong_is_one_clear_line(what, tmp_path, monkeypatch, capsys):
         ({"seeds": [0, -1]}, "seeds has -1"),
         ({"seeds": "0-3"}, "seeds has '0'"),
         ({"seeds": [np.int64(3), 3]}, "seeds has 3 twice"),
+        ({"seeds": 5}, "seeds is 5, expected several"),
         ({"settings": {"gamma": []}}, "gamma is empty"),
+        ({"settings": {"gamma": 0.9}}, "gamma is 0.9, expected several"),
+        ({"settings": {"gamma": [1, 1.0]}}, "gamma has 1 twice"),
+        ({"settings": {"net_arch": [[8], (8,)]}}, "net_arch has 8 twice"),
+        ({"steps": 1.5}, "steps is 1.5, expected a whole number"),
+        ({"steps": "100"}, "steps is '100', expected a whole number"),
+        ({"steps": math.inf}, "steps is inf, expected a whole number"),
+        ({"steps": 0}, "steps is 0, expected a whole number"),
         ({"algo": "DQN"}, "algo is 'DQN', expected one of"),
         ({"jobs": 2, "executor": ThreadPoolExecutor(1)}, "jobs is 2, but the executor"),
         ({"learning_rate": lambda done: 1e-3}, "learning_rate is a function"),
@@ -282,7 +300,23 @@ def test_what_is_wrong_in_python_is_named(arguments, said, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_an_environment_that_is_no_id_is_refused(tmp_path):
+    """Each run makes its own, in a process that cannot have this one."""
+    with pytest.raises(ValueError, match=r"env is <.*CartPole.*>, expected an id"):
+        npppo.sweep(gymnasium.make("CartPole-v1"), out=tmp_path / "new")
+
+
 # Again
+
+
+def test_steps_as_1e2_and_widths_as_lists_are_the_same_run_again(tmp_path, threads):
+    """config.json holds whole numbers, and a setting's values are keys."""
+    given = {**QUICK, "settings": {"net_arch": [[4], [2, 3]]}, "steps": 1e2}
+    del given["net_arch"]
+    first = npppo.sweep("CartPole-v1", [0], tmp_path, **given)
+    assert list(first.outcomes) == ["net_arch=4/seed=0", "net_arch=2-3/seed=0"]
+    assert run.read_config(tmp_path / "net_arch=4/seed=0")["total_timesteps"] == 100
+    assert npppo.sweep("CartPole-v1", [0], tmp_path, **given) == first
 
 
 class Unused(ThreadPoolExecutor):
