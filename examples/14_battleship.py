@@ -27,7 +27,7 @@ from npppo.formulas.surrogates import dual_clip_loss, dual_clip_loss_backward
 # %%
 SIDE, SHIPS = 5, (2, 3, 4)
 CELLS, HITS = SIDE**2, sum(SHIPS)
-UPDATES, EPOCHS, BOARDS, G, HIDDEN = 500, 10, 4, 16, 25
+UPDATES, EPOCHS, BOARDS, G, HIDDEN = 450, 10, 4, 16, 25
 RATE, LOW, HIGH = 4e-4, 0.9, 0.3  # ratios from 0.1 to 1.3 are in the band
 
 
