@@ -1,6 +1,6 @@
 """10 · The clipped surrogate: it takes away the reason to go on, and it is not a wall.
 
-python examples/10_clip.py [--seed 0] [--runs 10] [--figure FILE]
+python examples/10_clip.py [--seed 0] [--runs 20] [--figure FILE]
 """
 
 import numpy as np
@@ -138,4 +138,4 @@ def draw(figure, numbers):
 
 
 if __name__ == "__main__":
-    run(measure, tell, draw, runs=10)
+    run(measure, tell, draw, runs=20)
