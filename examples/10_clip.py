@@ -130,7 +130,8 @@ def draw(figure, numbers):
     left.set(xlabel="ratio r", ylabel="min(r Â, c Â); dotted: gradient 0")
     left.legend()
     for name, (low, high) in numbers["curve"].items():
-        right.fill_between(range(EPOCHS + 1), low, high, alpha=0.6, label=name)
+        right.plot((low + high) / 2, label=name)
+        right.fill_between(range(EPOCHS + 1), low, high, alpha=0.4)
     right.axhline(1 + CLIP, color="black", linewidth=0.8)
     right.set(xlabel="epochs on one batch", ylabel="largest ratio", ylim=(0.9, 4))
     right.xaxis.get_major_locator().set_params(integer=True)
