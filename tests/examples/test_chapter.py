@@ -110,7 +110,7 @@ def test_06_a_step_too_far_is_for_good_and_what_is_too_far_changes(monkeypatch):
     numbers = measure("06", 30)
     low, high = numbers["clip - plain"]
     assert low[1] > 0
-    assert low[1] > high[0]  # where the steps are small it is of little use
+    assert (low + high)[1] > 2 * (low + high)[0]  # it is the large steps that need it
     assert numbers["fell"]["plain"][0] == 0 < numbers["fell"]["plain"][1]
     assert numbers["fell"]["clip"][1] < numbers["fell"]["plain"][1]
     end = numbers["end"]["clip"]
@@ -177,14 +177,14 @@ def test_09_the_natural_step_gains_more_for_the_same_kl_and_the_search_refuses(m
     numbers = measure("09", 5)
     assert numbers["ratio"][1, 0] > 1  # of a policy that is trained a little
     assert (abs(numbers["ratio"][0] - 1) < 0.15).all()  # of a fresh one
-    assert numbers["return"][1, 0, 0] > 0
-    assert numbers["return, more"][1, 0] > 0
+    assert numbers["return"][1, 0].mean() > 0
+    assert numbers["return, more"][1].mean() > 0
     few, _, many = numbers["refused"]  # with much damping, and with little
     assert few < 0.5 < many
 
 
 def test_10_the_clip_stops_pushing_and_is_no_wall():
-    numbers = measure("10", 4)
+    numbers = measure("10", 8)
     assert numbers["slopes"][1.0] == pytest.approx([0.5, 1, 0], abs=1e-15)
     assert numbers["slopes"][-1.0] == pytest.approx([0, -1, -1.5], abs=1e-15)
     last = numbers["last"]
