@@ -111,6 +111,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "n_steps": 1024,
             "batch_size": 64,
             "learning_rate": 1e-3,
+            "learning_rate_end": 0.0,
             "gamma": 0.9,
         },
         "MountainCarContinuous-v0": {  # own; the zoo's explores by gSDE
