@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import tolerances
+from pages import ppo_config
 
 from npppo.agents.agent import Agent, Architecture
 from npppo.agents.rollout import Batch
 from npppo.algorithms.descent import State
-from npppo.algorithms.ppo import PPOConfig, update
+from npppo.algorithms.ppo import update
 
 FILE = Path(__file__).parents[1] / "examples" / "one_page.py"
 
@@ -57,17 +58,7 @@ def test_its_update_gives_the_parameters_of_the_library():
     agent = Agent(Architecture(4, 2), parameters)
     batch = rollout(agent, rng)
 
-    config = PPOConfig(
-        n_envs=16,
-        n_steps=24,
-        batch_size=page.MINIBATCH,
-        n_epochs=page.EPOCHS,
-        gamma=page.GAMMA,
-        gae_lambda=page.LAMBDA,
-        vf_coef=page.VF_COEF,
-        ent_coef=page.ENT_COEF,
-        max_grad_norm=page.MAX_NORM,
-    )
+    config = ppo_config(page, 16, 24)
     state = State(np.zeros_like(parameters), np.zeros_like(parameters))
     update(agent, state, batch, config, 1e-2, page.CLIP, np.random.default_rng(2))
 
